@@ -1,0 +1,1 @@
+"""How to combine many answers into one, in time."""

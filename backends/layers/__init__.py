@@ -1,0 +1,1 @@
+"""One file per layer: a backend in, a backend out."""

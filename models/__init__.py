@@ -1,0 +1,1 @@
+"""What a model is, and its life before serving: types, errors, runtimes, the registry. No HTTP, no tasks."""

@@ -1,0 +1,145 @@
+"""Everything that can go wrong, once.
+
+    ChorusError
+    |-- InvalidRequest          the caller's fault; `where` is the place
+    |-- UnknownName             no such model, version or alias
+    |-- RegistryError           a version that cannot be read, or is not what its manifest says
+    `-- BackendError            a backend gave no answer: `fate` and `reason` say why
+        |-- DeadlineExceeded    late:    timeout
+        |   `-- LateInQueue     late:    queue          it never began
+        |-- ConnectFailed       failed:  connect        retryable, ill
+        |-- ConnectionLost      failed:  reset          retryable, ill
+        |-- ServerFault         failed:  http_5xx       ill
+        |-- ModelFailed         failed:  error          ill
+        |-- InvalidAnswer       failed:  invalid        ill
+        |-- RemoteOverloaded    failed:  overloaded     retryable
+        |-- InputRejected       failed:  input_rejected
+        |-- SignatureMismatch   failed:  signature      ill
+        |-- Overloaded          skipped: shed           retryable; refused here, before any call
+        |-- Away                skipped: away           its process is being started
+        |-- Disabled            skipped: disabled
+        |-- Unverified          skipped: unverified     its metadata has not been read yet
+        `-- NoQuorum            an ensemble's; `report` has each member's fate
+
+`retryable`: another try may succeed and does no harm. `ill`: it speaks against the backend's health.
+"""
+
+from models.types import Fate, Report
+
+
+class ChorusError(Exception):
+    """The root of all errors that are expected; anything else is a bug."""
+
+
+class InvalidRequest(ChorusError):
+    """The request cannot be served as it stands; `where` is a JSON path such as `$.instances[3][7]`."""
+
+    def __init__(self, message: str, where: str = "$") -> None:
+        super().__init__(message)
+        self.where = where
+
+
+class UnknownName(ChorusError):
+    """No model, version or alias of that name."""
+
+
+class RegistryError(ChorusError):
+    """A version of the registry that cannot be read, or is not what its manifest says."""
+
+
+class BackendError(ChorusError):
+    """A backend gave no answer."""
+
+    fate: Fate = "failed"
+    reason = "error"
+    retryable = False
+    ill = False
+
+
+class DeadlineExceeded(BackendError):
+    fate: Fate = "late"
+    reason = "timeout"
+
+
+class LateInQueue(DeadlineExceeded):
+    reason = "queue"
+
+
+class ConnectFailed(BackendError):
+    reason = "connect"
+    retryable = True
+    ill = True
+
+
+class ConnectionLost(BackendError):
+    reason = "reset"
+    retryable = True
+    ill = True
+
+
+class ServerFault(BackendError):
+    reason = "http_5xx"
+    ill = True
+
+
+class ModelFailed(BackendError):
+    """The model's own code raised."""
+
+    reason = "error"
+    ill = True
+
+
+class InvalidAnswer(BackendError):
+    """An answer came, and it is nonsense."""
+
+    reason = "invalid"
+    ill = True
+
+
+class RemoteOverloaded(BackendError):
+    reason = "overloaded"
+    retryable = True
+
+
+class InputRejected(BackendError):
+    reason = "input_rejected"
+
+
+class SignatureMismatch(BackendError):
+    reason = "signature"
+    ill = True
+
+
+class Overloaded(BackendError):
+    """Refused at once, before any work, because what is bounded is full."""
+
+    fate: Fate = "skipped"
+    reason = "shed"
+    retryable = True
+
+
+class Away(BackendError):
+    fate: Fate = "skipped"
+    reason = "away"
+
+
+class Disabled(BackendError):
+    fate: Fate = "skipped"
+    reason = "disabled"
+
+
+class Unverified(BackendError):
+    fate: Fate = "skipped"
+    reason = "unverified"
+
+
+class NoQuorum(BackendError):
+    """Too few members answered. Late if the deadline came first, else failed; `report` has each member's fate."""
+
+    reason = "quorum"
+
+    def __init__(self, message: str, report: Report, *, late: bool) -> None:
+        super().__init__(message)
+        self.report = report
+        if late:
+            self.fate, self.reason = "late", "timeout"

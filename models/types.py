@@ -1,0 +1,149 @@
+"""Requests, answers and signatures: named tensors that share one row axis.
+
+Inside Chorus a classifier's answer is one tensor, `probabilities` (n, k) float64 in the order of its signature's
+labels, and a regressor's is `predictions` (n,) float64. The predicted label is always the first of the highest
+probabilities, so nothing carries labels along; codecs add them at the edge.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Task = Literal["classification", "regression", "embedding", "text", "transform"]
+Fate = Literal["ok", "unneeded", "late", "failed", "skipped"]
+Status = Literal["complete", "decided", "partial", "fallback"]
+
+PROBABILITIES = "probabilities"
+PREDICTIONS = "predictions"
+
+DTYPES: Mapping[str, np.dtype[Any]] = {
+    "BOOL": np.dtype(np.bool_),
+    "INT8": np.dtype("<i1"),
+    "INT16": np.dtype("<i2"),
+    "INT32": np.dtype("<i4"),
+    "INT64": np.dtype("<i8"),
+    "UINT8": np.dtype("<u1"),
+    "UINT16": np.dtype("<u2"),
+    "UINT32": np.dtype("<u4"),
+    "UINT64": np.dtype("<u8"),
+    "FP32": np.dtype("<f4"),
+    "FP64": np.dtype("<f8"),
+    "BYTES": np.dtype(object),
+}
+"""The Open Inference Protocol's datatypes; BYTES are Python strings."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One named tensor of a signature; `shape` begins with -1, the rows.
+
+    `features` names the columns of a tensor of shape (-1, f); a column that has a type of its own is a tensor (-1, 1).
+    """
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    features: tuple[str, ...] = ()
+    nullable: bool = False
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return DTYPES[self.datatype]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a backend takes and gives. `labels` is the order of a classifier's probabilities."""
+
+    task: Task
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    labels: tuple[str, ...] = ()
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of all input columns, in order."""
+        return tuple(feature for spec in self.inputs for feature in spec.features)
+
+
+def classifier(inputs: tuple[TensorSpec, ...], labels: tuple[str, ...]) -> Signature:
+    """The signature of a model that gives a probability to each of `labels`."""
+    outputs = (
+        TensorSpec(PREDICTIONS, "BYTES", (-1,)),
+        TensorSpec(PROBABILITIES, "FP64", (-1, len(labels)), features=labels),
+    )
+    return Signature("classification", inputs, outputs, labels)
+
+
+def regressor(inputs: tuple[TensorSpec, ...]) -> Signature:
+    """The signature of a model that gives one number per row."""
+    return Signature("regression", inputs, (TensorSpec(PREDICTIONS, "FP64", (-1,)),))
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What a request may ask of an ensemble beyond its answer; None is the ensemble's own setting."""
+
+    quorum: int | None = None
+    early: bool | None = None
+    members: tuple[str, ...] | None = None
+    explain: bool = False
+
+
+NO_PARAMETERS = Parameters()
+
+
+@dataclass(frozen=True, slots=True)
+class InferRequest:
+    """Named tensors with `rows` rows each. `trace` is the caller's W3C `traceparent`, passed on as it came."""
+
+    inputs: Mapping[str, Array]
+    id: str = ""
+    parameters: Parameters = NO_PARAMETERS
+    trace: str = ""
+
+    @property
+    def rows(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+
+@dataclass(frozen=True, slots=True)
+class MemberReport:
+    """What became of one member: `elapsed` seconds from the start of the fan-out, None if it was never asked."""
+
+    fate: Fate
+    weight: float
+    version: str
+    reason: str = ""
+    elapsed: float | None = None
+    scores: Array | None = None  # what it said, (n, k), if it answered
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How an answer came about. Of a backend that is not an ensemble: itself, asked and answered."""
+
+    status: Status = "complete"
+    degraded: bool = False
+    asked: int = 1
+    answered: int = 1
+    quorum: int = 1
+    members: Mapping[str, MemberReport] = field(default_factory=dict)
+    agreement: Array | None = None  # (n,), the share of weight behind the answer
+    entropy: Array | None = None  # (n,), of the combined probabilities, in nats
+
+
+ALONE = Report()
+
+
+@dataclass(frozen=True, slots=True)
+class InferResponse:
+    """Named tensors with one row per row asked, and how they came about."""
+
+    outputs: Mapping[str, Array]
+    id: str = ""
+    report: Report = ALONE

@@ -1,0 +1,1 @@
+"""How the world reaches us: configuration, composition, HTTP, processes, the command line."""

@@ -1,0 +1,47 @@
+"""Time under the tests' control: an event loop whose clock jumps to its next timer, so that nothing ever sleeps.
+
+Tests marked `sockets` or `processes` run in real time, once on asyncio's own loop and once on uvloop.
+"""
+
+import asyncio
+import selectors
+from collections.abc import Callable
+
+import pytest
+import uvloop
+
+
+class JumpingSelector(selectors.DefaultSelector):
+    """Where the loop would wait for `timeout` seconds, the clock moves by that much instead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if ready or timeout == 0:
+            return ready
+        if timeout is None:  # no timer left: only a thread or a socket can go on
+            return super().select(None)
+        self.now += timeout
+        return []
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """An event loop that reads 0 at its start and whose clock only moves when everyone waits."""
+
+    def __init__(self) -> None:
+        self._jumping = JumpingSelector()
+        super().__init__(self._jumping)
+        self._clock_resolution = 1e-9
+
+    def time(self) -> float:
+        return self._jumping.now
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    real = item.get_closest_marker("sockets") or item.get_closest_marker("processes")
+    return {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop} if real else {"jumping": JumpingLoop}

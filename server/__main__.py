@@ -1,5 +1,50 @@
-"""The command line."""
+"""The command line: `chorus`."""
+
+import sys
+
+import click
+
+from server.commands.serve import serve
+from server.commands.train import train
+
+OPERATOR_ERRORS = (ValueError, OSError)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="chorus-serve", prog_name="chorus")
+def chorus() -> None:
+    """Ask many models at once, and give one answer in time.
+
+    \b
+    Try it:
+      chorus train          fit and register the models of the demonstration
+      chorus serve          serve what chorus.toml names
+    """
+
+
+chorus.add_command(serve)
+chorus.add_command(train)
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; what an operator can mend is one line, and exit code 1."""
+    from models.errors import ChorusError
+    from server.config import ConfigError
+
+    try:
+        chorus(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (ChorusError, ConfigError) as error:
+        for line in str(error).splitlines():
+            click.echo(f"error: {line}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

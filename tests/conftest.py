@@ -10,6 +10,8 @@ from collections.abc import Callable
 import pytest
 import uvloop
 
+pytest_plugins = ["tests.fixtures"]
+
 
 class JumpingSelector(selectors.DefaultSelector):
     """Where the loop would wait for `timeout` seconds, the clock moves by that much instead."""

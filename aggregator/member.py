@@ -1,0 +1,85 @@
+"""A backend in an ensemble: its name, its weight, how it is fed and how its labels are read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from aggregator.feeding import Feed, feed_of, union_of
+from backends.served import Served
+from models.deadline import Deadline
+from models.types import (
+    NO_PARAMETERS,
+    PREDICTIONS,
+    PROBABILITIES,
+    Array,
+    InferRequest,
+    InferResponse,
+    Signature,
+    classifier,
+    regressor,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One vote, however many processes stand behind it. `order` (k,) puts its labels into the ensemble's order."""
+
+    served: Served
+    weight: float = 1.0
+    required: bool = False
+    feed: Feed | None = None
+    order: Array | None = None
+
+    @property
+    def name(self) -> str:
+        return self.served.name
+
+    async def ask(self, request: InferRequest, deadline: Deadline) -> InferResponse:
+        """Its answer to an ensemble's request; what the request asks of the ensemble is not its business."""
+        inputs = request.inputs if self.feed is None else self.feed(request.inputs)
+        return await self.served.backend(replace(request, inputs=inputs, parameters=NO_PARAMETERS), deadline)
+
+    def scores(self, response: InferResponse) -> Array:
+        """What it says, (n, k) in the ensemble's order of labels; (n, 1) for a regression."""
+        if self.served.signature.task == "regression":
+            return response.outputs[PREDICTIONS][:, None]
+        probabilities = response.outputs[PROBABILITIES]
+        return probabilities if self.order is None else probabilities[:, self.order]
+
+
+def assemble(
+    served: Sequence[Served], weights: Mapping[str, float], required: Sequence[str]
+) -> tuple[Signature, tuple[Member, ...]]:
+    """The signature of an ensemble of `served`, and its members: aligned by label, fed by feature.
+
+    Raises:
+        ValueError: tasks, labels or inputs do not fit together.
+    """
+    first = served[0].signature
+    if first.task not in ("classification", "regression"):
+        raise ValueError(f"{served[0].name} is for {first.task}, which cannot be voted on or averaged")
+    for other in served[1:]:
+        if other.signature.task != first.task:
+            raise ValueError(f"{other.name} is for {other.signature.task}, {served[0].name} for {first.task}")
+    inputs = union_of({one.name: one.signature.inputs for one in served})
+    members = tuple(
+        Member(
+            one,
+            weights.get(one.name, 1.0),
+            one.name in required,
+            feed_of(inputs, one.signature.inputs),
+            _order(first.labels, one),
+        )
+        for one in served
+    )
+    return (classifier(inputs, first.labels) if first.labels else regressor(inputs)), members
+
+
+def _order(labels: Sequence[str], one: Served) -> Array | None:
+    theirs = one.signature.labels
+    if theirs == tuple(labels):
+        return None
+    if sorted(theirs) != sorted(labels):
+        raise ValueError(f"{one.name} has the labels {list(theirs)}, expected {list(labels)}")
+    return np.array([theirs.index(label) for label in labels])

@@ -1,0 +1,177 @@
+"""Any server of the Open Inference Protocol over HTTP: Triton, MLServer, KServe, our own workers.
+
+Each has a client session of its own (one slow server must not take the connections of another), which is opened and
+closed by whoever composes.
+"""
+
+import errno
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import aiohttp
+
+from models.answers import validated
+from models.calibration import tempered
+from models.deadline import Deadline, remaining, to_monotonic_ns
+from models.errors import (
+    BackendError,
+    ConnectFailed,
+    ConnectionLost,
+    DeadlineExceeded,
+    InputRejected,
+    InvalidAnswer,
+    InvalidRequest,
+    RemoteOverloaded,
+    ServerFault,
+)
+from models.oip.requests import encode_request
+from models.oip.responses import decode_response
+from models.types import PREDICTIONS, PROBABILITIES, InferRequest, InferResponse, Signature, TensorSpec
+
+HEADER_LENGTH = "Inference-Header-Content-Length"
+DEADLINE = "X-Chorus-Deadline"
+TIMEOUT_MS = "X-Request-Timeout-Ms"
+MAX_ANSWER_BYTES = 64 << 20
+BYTES_PER_NUMBER = 64  # a float64 in JSON takes at most 25, and some servers indent
+BYTES_BESIDE = 64 << 10  # for all that is not a number
+ABOUT_THE_INPUT = frozenset({400, 413, 415, 422})
+
+
+def absolute(deadline: Deadline) -> tuple[str, str]:
+    """A deadline for a process of this machine, which shares our clock."""
+    return DEADLINE, str(to_monotonic_ns(deadline))
+
+
+def relative(deadline: Deadline) -> tuple[str, str]:
+    """A deadline for anyone: what remains of it, in whole milliseconds."""
+    return TIMEOUT_MS, str(max(1, int(remaining(deadline) * 1000)))
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A model as its server knows it: the URL to ask, the names it uses, and the signature that is ours."""
+
+    url: str
+    model: str
+    signature: Signature
+    inputs: Sequence[TensorSpec]
+    output: str
+    binary: bool = True
+
+
+def remote(base: str, model: str, signature: Signature, *, version: str | None = None) -> Remote:
+    """A model that uses our own names for its tensors."""
+    path = f"/v2/models/{model}" + (f"/versions/{version}" if version else "")
+    output = PROBABILITIES if signature.labels else PREDICTIONS
+    return Remote(f"{base}{path}/infer", model, signature, signature.inputs, output)
+
+
+class Oip:
+    """Ask one model of an Open Inference Protocol server.
+
+    Raises:
+        BackendError: what aiohttp and HTTP say, in our words.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        remote: Remote,
+        *,
+        deadline_header: Callable[[Deadline], tuple[str, str]] = relative,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
+        temperature: float | None = None,
+    ) -> None:
+        self._session = session
+        self._remote = remote
+        self._deadline_header = deadline_header
+        self._max_answer_bytes = max_answer_bytes
+        self._temperature = temperature
+        self._canonical = PROBABILITIES if remote.signature.labels else PREDICTIONS
+
+    async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
+        remote = self._remote
+        body, header_length = encode_request(request, remote.inputs, [remote.output], binary=remote.binary)
+        headers = self._headers(request, deadline, header_length)
+        try:
+            async with self._session.post(remote.url, data=body, headers=headers, allow_redirects=False) as response:
+                answer = await self._answer(response, self._longest(request.rows))
+            outputs = decode_response(*answer, remote.model, [remote.output])
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise translated(error) from error
+        said = validated({self._canonical: outputs[remote.output]}, remote.signature, request.rows)
+        if self._temperature is not None:
+            said[PROBABILITIES] = tempered(said[PROBABILITIES], self._temperature)
+        return InferResponse(said, request.id)
+
+    def _headers(self, request: InferRequest, deadline: Deadline, header_length: int | None) -> dict[str, str]:
+        name, value = self._deadline_header(deadline)
+        headers = {name: value, "Content-Type": "application/json"}
+        if header_length is not None:
+            headers["Content-Type"] = "application/octet-stream"
+            headers[HEADER_LENGTH] = str(header_length)
+        if not (request.id.isascii() and request.id.isprintable()):
+            raise InvalidRequest("an id must be printable ASCII", "$.id")
+        if request.id:
+            headers["X-Request-Id"] = request.id
+        if request.trace:
+            headers["traceparent"] = request.trace
+        return headers
+
+    def _longest(self, rows: int) -> int:
+        """The bytes that an answer may have. It is decoded on the loop, which a long one would hold up."""
+        plausible = BYTES_BESIDE + rows * max(1, len(self._remote.signature.labels)) * BYTES_PER_NUMBER
+        return min(plausible, self._max_answer_bytes)
+
+    async def _answer(self, response: aiohttp.ClientResponse, longest: int) -> tuple[bytes, int | None]:
+        body = await _read(response, longest)  # of an error, too: a connection is kept only if it was read to the end
+        if response.status != 200:
+            raise refused(response.status)
+        if body is None:
+            raise InvalidAnswer(f"the answer is longer than {longest} bytes")
+        if "Content-Encoding" in response.headers:
+            raise InvalidAnswer("the answer is compressed, which was not asked for")
+        length = response.headers.get(HEADER_LENGTH)
+        return body, None if length is None else int(length)
+
+
+async def _read(response: aiohttp.ClientResponse, longest: int) -> bytes | None:
+    """The body; None if it is longer than `longest` bytes, then the rest is not read."""
+    parts: list[bytes] = []
+    async for part in response.content.iter_any():
+        longest -= len(part)
+        if longest < 0:
+            return None
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def refused(status: int) -> BackendError:
+    """What an HTTP status other than 200 means. Its body is never a prediction, whatever it looks like."""
+    if status in (429, 503):
+        return RemoteOverloaded(f"HTTP status {status}")
+    if status == 504:
+        return DeadlineExceeded("it says that the deadline has passed")
+    if status >= 500:
+        return ServerFault(f"HTTP status {status}")
+    if status in ABOUT_THE_INPUT:
+        return InputRejected(f"HTTP status {status}")
+    return InvalidAnswer(f"HTTP status {status}")
+
+
+def translated(error: Exception) -> BackendError:
+    """aiohttp's and the system's errors in our words."""
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) or _never_connected(error):
+        return ConnectFailed(type(error).__name__)
+    if isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL | ValueError):
+        return InvalidAnswer(f"malformed answer: {type(error).__name__}")
+    return ConnectionLost(type(error).__name__)
+
+
+def _never_connected(error: Exception) -> bool:
+    """Whether a Unix socket's backlog was full, which asyncio's own loop takes for a connection.
+
+    The first read from it says EINVAL and the first write ENOTCONN; then aiohttp may find it closed before it has
+    written the request (no errno).
+    """
+    return isinstance(error, aiohttp.ClientOSError) and error.errno in (None, errno.EINVAL, errno.ENOTCONN)

@@ -1,0 +1,42 @@
+"""What stands behind a name: handlers read it here, never from a backend, which stays a plain callable."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from backends.base import Backend
+from backends.statistics import Statistics
+from models.deadline import Deadline
+from models.types import Signature
+
+Phase = Literal["starting", "ready", "away", "unverified", "misfit"]
+
+
+@dataclass(slots=True)
+class State:
+    """Whether a backend can be asked now; the only part of a `Served` that changes."""
+
+    enabled: bool = True
+    phase: Phase = "ready"
+    pid: int | None = None  # of its worker, where it has one
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A backend under its name. `timeout` is its own, in seconds, where a request names none."""
+
+    name: str
+    backend: Backend
+    signature: Signature
+    version: str
+    timeout: float
+    runtime: str = ""
+    members: tuple[str, ...] = ()  # of an ensemble
+    quorum: int = 1  # how many of them an answer needs, unless the request says otherwise
+    example: tuple[object, ...] | None = None  # one row, in the order of the features
+    state: State = field(default_factory=State)
+    statistics: Statistics = field(default_factory=Statistics)
+
+    def deadline(self, received: float, timeout: float | None, longest: float) -> Deadline:
+        """The deadline of a request whose headers were read at `received`, on the loop's clock."""
+        return Deadline(received + min(timeout or self.timeout, longest))

@@ -1,0 +1,77 @@
+"""What a model said, checked: nonsense is a failed member, never a vote.
+
+On the path of every answer, therefore few NumPy calls and no copies beyond the cast to float64.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from models.errors import InvalidAnswer
+from models.types import PREDICTIONS, PROBABILITIES, Array, Signature, TensorSpec
+
+TOLERANCE = 1e-3  # what a model that computes in half precision may be off by
+
+
+def validated(outputs: Mapping[str, Array], signature: Signature, rows: int) -> dict[str, Array]:
+    """The canonical answer: `probabilities` (n, k) or `predictions` (n,) in float64; other tasks' tensors as they came.
+
+    Raises:
+        InvalidAnswer: an output is missing, not a number, of the wrong shape, not finite, or no distribution.
+    """
+    if signature.task == "classification":
+        return {PROBABILITIES: _distribution(_numbers(outputs, PROBABILITIES), rows, len(signature.labels))}
+    if signature.task == "regression":
+        return {PREDICTIONS: _finite(_numbers(outputs, PREDICTIONS), rows)}
+    return {spec.name: _shaped(_output(outputs, spec.name), spec, rows) for spec in signature.outputs}
+
+
+def _output(outputs: Mapping[str, Array], name: str) -> Array:
+    if name not in outputs:
+        raise InvalidAnswer(f"no output {name!r} among {list(outputs)}")
+    return np.asarray(outputs[name])
+
+
+def _numbers(outputs: Mapping[str, Array], name: str) -> Array:
+    array = _output(outputs, name)
+    if array.dtype.kind not in "fiu":
+        raise InvalidAnswer(f"{name} must be numbers, got {array.dtype}")
+    return array.astype(np.float64, copy=False)
+
+
+def _distribution(array: Array, rows: int, classes: int) -> Array:
+    """`array` (n, k) as rows that sum to one."""
+    if array.shape != (rows, classes):
+        raise InvalidAnswer(f"probabilities must have the shape {(rows, classes)}, got {array.shape}")
+    lowest, highest = array.min(initial=0.0), array.max(initial=0.0)
+    if not (lowest >= -TOLERANCE and highest <= 1 + classes * TOLERANCE):  # false for NaN, too
+        raise InvalidAnswer(f"probabilities must lie in [0, 1], got {lowest:.6g} to {highest:.6g}")
+    if lowest < 0:
+        array = np.maximum(array, 0.0)
+    sums = array.sum(axis=1, keepdims=True)
+    wrong = np.abs(sums - 1) > TOLERANCE
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise InvalidAnswer(f"probabilities must sum to 1, row {row} sums to {sums[row, 0]:.6g}")
+    return np.asarray(array / sums)
+
+
+def _finite(array: Array, rows: int) -> Array:
+    """`array` (n,) or (n, 1) as (n,)."""
+    if array.shape not in ((rows,), (rows, 1)):
+        raise InvalidAnswer(f"predictions must have the shape {(rows,)}, got {array.shape}")
+    array = array.reshape(rows)
+    finite = np.isfinite(array)
+    if not finite.all():
+        row = int(finite.argmin())
+        raise InvalidAnswer(f"predictions must be finite, row {row} is {array[row]}")
+    return array
+
+
+def _shaped(array: Array, spec: TensorSpec, rows: int) -> Array:
+    fits = array.ndim == len(spec.shape) and array.shape[:1] == (rows,)
+    if not fits or any(want not in (-1, got) for want, got in zip(spec.shape[1:], array.shape[1:], strict=True)):
+        raise InvalidAnswer(f"{spec.name} must have {rows} rows and the shape {spec.shape}, got {array.shape}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InvalidAnswer(f"{spec.name} must be finite")
+    return array

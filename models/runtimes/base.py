@@ -1,0 +1,53 @@
+"""What every way to run a model has in common."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+
+from models.answers import validated
+from models.calibration import tempered
+from models.errors import ModelFailed
+from models.types import PROBABILITIES, Array, Signature
+
+
+class Model(Protocol):
+    """A loaded model: named tensors of n rows in, `probabilities` (n, k) or `predictions` (n,) out. Synchronous.
+
+    Raises:
+        BackendError: `ModelFailed` where its own code raised, `InvalidAnswer` where it said nonsense.
+    """
+
+    def __call__(self, inputs: Mapping[str, Array], /) -> dict[str, Array]: ...
+
+
+class Trusted:
+    """`inner`, a runtime's bare model, as all others see it: its answer checked and calibrated, its exceptions ours."""
+
+    def __init__(self, inner: Model, signature: Signature, temperature: float | None = None) -> None:
+        self.inner = inner
+        self._signature = signature
+        self._temperature = temperature
+
+    def __call__(self, inputs: Mapping[str, Array], /) -> dict[str, Array]:
+        rows = len(next(iter(inputs.values())))
+        try:
+            outputs = self.inner(inputs)
+        except Exception as error:  # code that is not ours may raise anything
+            raise ModelFailed(one_line(error)) from error
+        answer = validated(outputs, self._signature, rows)
+        if self._temperature is not None:
+            answer[PROBABILITIES] = tempered(answer[PROBABILITIES], self._temperature)
+        return answer
+
+
+def matrix(inputs: Mapping[str, Array], signature: Signature) -> Array:
+    """All inputs side by side (n, f), in the signature's order."""
+    columns = [np.asarray(inputs[spec.name], spec.dtype) for spec in signature.inputs]
+    return columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
+
+
+def one_line(error: Exception, limit: int = 200) -> str:
+    """What `error` says, in one line of at most `limit` characters, without the stack trace that xgboost puts in."""
+    said = " ".join(str(error).partition("Stack trace:")[0].split())
+    return f"{type(error).__name__}: {said}"[:limit].rstrip(" :")

@@ -1,0 +1,58 @@
+"""ONNX models, through onnxruntime on the CPU."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from models.errors import RegistryError
+from models.runtimes.base import one_line
+from models.types import PREDICTIONS, PROBABILITIES, Array, Signature
+
+
+class OnnxModel:
+    """A session that is asked for the scores alone; `threads` for one call."""
+
+    def __init__(self, contents: bytes, signature: Signature, threads: int) -> None:
+        self._session = read_session(contents, threads)
+        self._specs = signature.inputs
+        self._name = PROBABILITIES if signature.task == "classification" else PREDICTIONS
+        self._wanted = [_scores(self._session, self._name)]
+        _check_inputs(self._session, signature)
+
+    def __call__(self, inputs: Mapping[str, Array], /) -> dict[str, Array]:
+        feed = {spec.name: np.asarray(inputs[spec.name], spec.dtype) for spec in self._specs}
+        return {self._name: self._session.run(self._wanted, feed)[0]}
+
+
+def read_session(contents: bytes, threads: int) -> Any:
+    """An onnxruntime session of the model in `contents`.
+
+    Raises:
+        RegistryError: it is no model that onnxruntime can run.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # several models share these cores
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    options.log_severity_level = 3  # errors; its warnings are about the converter's style
+    try:
+        return onnxruntime.InferenceSession(contents, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own errors have no common root
+        raise RegistryError(f"onnxruntime cannot load the model: {one_line(error)}") from error
+
+
+def _scores(session: Any, name: str) -> str:
+    """The output `name`, else the last one of floats: converters put a classifier's labels, integers, first."""
+    floats = [output.name for output in session.get_outputs() if output.type in ("tensor(float)", "tensor(double)")]
+    if not floats:
+        found = ", ".join(f"{output.name}: {output.type}" for output in session.get_outputs())
+        raise RegistryError(f"the model has no output of floats ({found}); convert it with zipmap=False")
+    return name if name in floats else str(floats[-1])
+
+
+def _check_inputs(session: Any, signature: Signature) -> None:
+    expected, named = {node.name for node in session.get_inputs()}, {spec.name for spec in signature.inputs}
+    if expected != named:
+        raise RegistryError(f"the model takes {sorted(expected)}, its signature names {sorted(named)}")

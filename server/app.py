@@ -1,0 +1,68 @@
+"""The routes."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import HttpVersion11, web
+
+from server import about, debug, inference
+from server.composition import Current
+from server.errors import problem_response
+from server.inference import CURRENT, LIMITS, Limits
+from server.middleware import around
+
+Route = tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]
+
+MODEL = "/v2/models/{name}"
+VERSION = MODEL + "/versions/{version}"
+
+ROUTES: tuple[Route, ...] = (
+    ("GET", "/", about.index),
+    ("GET", "/livez", about.live),
+    ("GET", "/readyz", about.ready),
+    ("POST", "/predict", inference.predict),
+    ("GET", "/v1/models", about.list_v1),
+    ("GET", "/v1/models/{name}", about.model_v1),
+    ("POST", "/v1/models/{name}:predict", inference.infer_v1),
+    ("GET", "/v2", about.server_v2),
+    ("GET", "/v2/health/live", about.live_v2),
+    ("GET", "/v2/health/ready", about.ready_v2),
+    ("GET", "/v2/models", about.list_v2),
+    *(
+        route
+        for path in (MODEL, VERSION)
+        for route in (
+            ("GET", path, about.model_v2),
+            ("GET", path + "/ready", about.model_ready_v2),
+            ("POST", path + "/infer", inference.infer_v2),
+        )
+    ),
+)
+
+DEBUG_ROUTES: tuple[Route, ...] = (
+    ("GET", "/debug/backends", debug.backends),
+    ("GET", "/debug/backends/{name}", debug.backend),
+)
+
+
+def make_app(current: Current, limits: Limits, *, with_debug: bool) -> web.Application:
+    """The application that serves whatever `current` holds."""
+    app = web.Application(middlewares=[around], client_max_size=limits.max_body_bytes)
+    app[CURRENT] = current
+    app[LIMITS] = limits
+    for method, path, handler in ROUTES + (DEBUG_ROUTES if with_debug else ()):
+        app.router.add_route(method, path, handler, expect_handler=_expect)
+    return app
+
+
+async def _expect(request: web.Request) -> web.StreamResponse | None:
+    """Answer `Expect: 100-continue`, but not for a body that would be refused."""
+    limit = request.app[LIMITS].max_body_bytes
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        return problem_response(417, "expectation_failed", "only 100-continue can be expected", "")
+    if request.content_length is not None and request.content_length > limit:
+        response = problem_response(413, "content_too_large", f"the body is over {limit} bytes", "")
+        response.force_close()
+        return response
+    if request.version >= HttpVersion11 and request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return None

@@ -1,0 +1,63 @@
+"""KServe's first protocol, which `POST /predict` speaks too: `instances` in, `predictions` out.
+
+Source: https://kserve.github.io/website/latest/modelserving/data_plane/v1_protocol/
+"""
+
+from typing import Any
+
+import msgspec
+
+from models.oip.wire import check_keys, parse
+from models.types import PREDICTIONS, PROBABILITIES, InferRequest, InferResponse, Signature
+from server.codecs.instances import read_instances
+from server.codecs.outcome import member, outcome
+from server.codecs.parameters import read_parameters
+
+
+class WireRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The body; `instances` stays unparsed until the signature says what they are."""
+
+    instances: msgspec.Raw
+    parameters: dict[str, Any] = {}
+
+
+_DECODER = msgspec.json.Decoder(WireRequest)
+_ENCODER = msgspec.json.Encoder()
+
+
+def decode(body: bytes, signature: Signature, request_id: str, trace: str) -> tuple[InferRequest, float | None]:
+    """The request in `body`, and its timeout in seconds if it names one.
+
+    Raises:
+        InvalidRequest: with the place.
+    """
+    wire = parse(_DECODER, body)
+    asked = read_parameters(wire.parameters)
+    inputs = read_instances(bytes(wire.instances), signature)
+    check_keys(body, (wire.instances,))
+    return InferRequest(inputs, request_id, asked.parameters, trace), asked.timeout
+
+
+def encode(response: InferResponse, signature: Signature, model: str, elapsed: float, *, explain: bool) -> bytes:
+    """The body of an answer; `elapsed` in seconds."""
+    report = response.report
+    answer = _answer(response, signature)
+    if report.agreement is not None and report.entropy is not None:
+        answer["agreement"] = report.agreement.tolist()
+        answer["entropy"] = report.entropy.tolist()
+    answer["outcome"] = outcome(response, model, elapsed)
+    if report.members:
+        shown = signature if explain else None
+        answer["members"] = {name: member(said, shown) for name, said in report.members.items()}
+    return _ENCODER.encode(answer)
+
+
+def _answer(response: InferResponse, signature: Signature) -> dict[str, Any]:
+    if not signature.labels:
+        return {"predictions": response.outputs[PREDICTIONS].tolist()}
+    probabilities = response.outputs[PROBABILITIES]
+    return {
+        "predictions": [signature.labels[at] for at in probabilities.argmax(axis=1).tolist()],
+        "labels": signature.labels,
+        "probabilities": probabilities.tolist(),
+    }

@@ -1,0 +1,79 @@
+"""The Open Inference Protocol on our own surface: what `models.oip` leaves open."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from models.oip.requests import decode_request
+from models.oip.responses import encode_response
+from models.oip.wire import misfit
+from models.types import InferRequest, InferResponse, Report, Signature
+from server.codecs.outcome import milliseconds
+from server.codecs.parameters import read_parameters, seconds_of, smaller
+
+THEIRS = frozenset({"binary_data_output", "priority", "content_type", "headers"})
+"""What Triton's and MLServer's clients send along, and what is not ours to act on here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request, its timeout in seconds if it names one, the outputs wanted (whether as raw bytes), the caller's id."""
+
+    request: InferRequest
+    timeout: float | None
+    wanted: Mapping[str, bool]
+    id: str
+
+
+def decode(body: bytes, header_length: int | None, signature: Signature, request_id: str, trace: str) -> Call:
+    """The call in `body`.
+
+    Raises:
+        InvalidRequest: with the place.
+    """
+    decoded = decode_request(body, header_length, signature)
+    given = {name: value for name, value in decoded.parameters.items() if name not in THEIRS}
+    micros = given.pop("timeout", None)
+    asked = read_parameters(given)
+    timeout = smaller(asked.timeout, _triton_timeout(micros, "$.parameters.timeout"))
+    request = InferRequest(decoded.inputs, request_id, asked.parameters, trace)
+    return Call(request, timeout, decoded.wanted, decoded.id or request_id)
+
+
+def _triton_timeout(micros: Any, where: str) -> float | None:
+    """Seconds, of what Triton's clients write in microseconds."""
+    try:
+        return seconds_of(msgspec.convert(micros, float | None), 1e-6, where)
+    except msgspec.ValidationError as error:
+        raise misfit(error, where) from error
+
+
+def encode(
+    response: InferResponse, signature: Signature, call: Call, *, model: str, version: str, elapsed: float
+) -> tuple[bytes, int | None]:
+    """The body of an answer, and the length of its JSON header if raw bytes follow it; `elapsed` in seconds."""
+    about: dict[str, Any] = {"model_name": model, "model_version": version, "id": call.id}
+    if response.report.members:
+        about["parameters"] = flattened(response.report, elapsed)
+    return encode_response(response, signature, call.wanted, about)
+
+
+def flattened(report: Report, elapsed: float) -> dict[str, Any]:
+    """The outcome as the protocol's parameters, which know no nesting."""
+    flat: dict[str, Any] = {
+        "status": report.status,
+        "degraded": report.degraded,
+        "asked": report.asked,
+        "answered": report.answered,
+        "quorum": report.quorum,
+        "elapsed_ms": milliseconds(elapsed),
+    }
+    for name, said in report.members.items():
+        flat[f"members.{name}.fate"] = said.fate
+        if said.reason:
+            flat[f"members.{name}.reason"] = said.reason
+        if said.elapsed is not None:
+            flat[f"members.{name}.elapsed_ms"] = milliseconds(said.elapsed)
+    return flat

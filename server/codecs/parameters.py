@@ -1,0 +1,99 @@
+"""What a request asks beside its rows, the same in every protocol."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+
+from models.errors import InvalidRequest
+from models.oip.wire import misfit, quoted, unknown
+from models.types import NO_PARAMETERS, Parameters
+
+HEADER = "X-Request-Timeout-Ms"
+PLACE = "$.parameters"
+
+
+class WireParameters(msgspec.Struct, forbid_unknown_fields=True):
+    """The parameters as JSON has them."""
+
+    timeout_ms: float | None = None
+    quorum: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None  # more is more than any ensemble has
+    early: bool | None = None
+    members: list[str] | str | None = None  # a protocol without lists writes them with commas
+    explain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`timeout` in seconds, None if the request names none."""
+
+    parameters: Parameters
+    timeout: float | None
+
+
+_NOTHING = Asked(NO_PARAMETERS, None)
+
+
+def read_parameters(given: Mapping[str, Any]) -> Asked:
+    """The parameters of a request.
+
+    Raises:
+        InvalidRequest: an unknown one, or a value of the wrong type or range.
+    """
+    if not given:
+        return _NOTHING
+    _check_names(given)
+    wire = _convert(given)
+    parameters = Parameters(wire.quorum, wire.early, _members(wire.members), wire.explain)
+    return Asked(parameters, seconds_of(wire.timeout_ms, 1e-3, f"{PLACE}.timeout_ms"))
+
+
+def _check_names(given: Mapping[str, Any]) -> None:
+    known = WireParameters.__struct_fields__
+    for name in given:
+        if name not in known:
+            raise InvalidRequest(unknown("parameter", name, known), PLACE)
+
+
+def _convert(given: Mapping[str, Any]) -> WireParameters:
+    try:
+        return msgspec.convert(given, WireParameters)
+    except msgspec.ValidationError as error:
+        raise misfit(error, PLACE) from error
+
+
+def _members(given: list[str] | str | None) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    names = [name.strip() for name in given.split(",")] if isinstance(given, str) else given
+    if not names or "" in names or len(set(names)) < len(names):
+        raise InvalidRequest("a subset names each member once, and at least one", f"{PLACE}.members")
+    return tuple(names)
+
+
+def seconds_of(value: float | None, unit: float, where: str) -> float | None:
+    """A timeout of `value` times `unit` seconds, checked."""
+    if value is None:
+        return None
+    if not (math.isfinite(value) and value > 0):
+        raise InvalidRequest(f"a timeout must be positive, got {value}", where)
+    return value * unit
+
+
+def header_timeout(text: str | None) -> float | None:
+    """The seconds that the header X-Request-Timeout-Ms asks for."""
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise InvalidRequest(f"expected a number of milliseconds, got {quoted(text)}", f"header {HEADER}") from error
+    return seconds_of(value, 1e-3, f"header {HEADER}")
+
+
+def smaller(one: float | None, other: float | None) -> float | None:
+    """The smaller of two timeouts, either of which may be absent."""
+    given = [timeout for timeout in (one, other) if timeout is not None]
+    return min(given) if given else None

@@ -1,0 +1,52 @@
+"""What `chorus serve` prints once it is up."""
+
+import shlex
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+
+import click
+import msgspec
+from rich.table import Table
+
+from server.commands.terminal import wide_console
+from server.supervisor import Supervisor
+
+
+def announce(supervisor: Supervisor, seconds: float) -> None:
+    """A table of the backends and their states, and a command that asks the default model."""
+    console = wide_console()
+    console.print(table_of(supervisor))
+    host, port = supervisor.listening.getsockname()[:2]
+    near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - to be asked from here
+    origin = f"http://[{near}]:{port}" if ":" in near else f"http://{near}:{port}"
+    console.print(f"\nready in {seconds:.1f} s at [bold]{origin}[/bold]; try:\n")
+    if body := example_body(near, port):
+        click.echo(f"curl -s {origin}/predict -d {shlex.quote(body)}\n")  # to be pasted: no wrapping
+
+
+def table_of(supervisor: Supervisor) -> Table:
+    """One row a backend."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("backend", "model", "version", "runtime", "pid", "state"):
+        table.add_column(heading)
+    plan = supervisor.plan
+    for name, pinned in plan.pinned.items():
+        model, _, version = pinned.partition("@")
+        process = supervisor.workers.get(name, supervisor.front)
+        pid = str(process.pid or "") if name in supervisor.workers else "inline"
+        table.add_row(name, model, version, plan.runtimes[name], pid, f"{process.phase} {process.problem}".strip())
+    return table
+
+
+def example_body(host: str, port: int) -> str | None:
+    """A request that the default model takes, as the server itself shows it."""
+    connection = HTTPConnection(host, port, timeout=2)
+    try:
+        connection.request("GET", "/")
+        index: dict[str, Any] = msgspec.json.decode(connection.getresponse().read())
+        example = index["models"][index["default"]].get("example")
+        return msgspec.json.encode(example).decode() if example else None
+    except (OSError, HTTPException, msgspec.DecodeError, KeyError):
+        return None  # a server that is up without an example is up all the same
+    finally:
+        connection.close()

@@ -1,0 +1,49 @@
+"""What is served: names, and what stands behind them. Immutable; a request takes it once and keeps it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from backends.served import Served
+from models.errors import UnknownName
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """Everything that has a name; `default` is what `POST /predict` asks."""
+
+    served: Mapping[str, Served]
+    default: str
+
+    def find(self, name: str, version: str | None = None) -> Served:
+        """What is served as `name`.
+
+        Raises:
+            UnknownName: nothing is, or not in that version.
+        """
+        served = self.served.get(name)
+        if served is None:
+            near = get_close_matches(name, self.served, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(list(self.served)[:20])}"
+            raise UnknownName(f"no model {name[:64]!r}; {hint}")
+        if version is not None and version != served.version:
+            raise UnknownName(f"model {name!r} is served in version {served.version}, not {version[:64]!r}")
+        return served
+
+    def ready(self, served: Served) -> bool:
+        """Whether `served` can answer now: itself, or as many of its members as its quorum needs."""
+        if not served.members:
+            return served.state.enabled and served.state.phase == "ready"
+        return sum(self.ready(self.served[name]) for name in served.members) >= served.quorum
+
+
+@dataclass(slots=True)
+class Current:
+    """The composition that new requests take; a reload swaps it by one assignment."""
+
+    composition: Composition
+    draining: bool = False
+
+    def ready(self) -> bool:
+        """Whether the default can be asked."""
+        return not self.draining and self.composition.ready(self.composition.find(self.composition.default))

@@ -1,0 +1,132 @@
+"""What the tables of chorus.toml must be to each other, as far as that can be told without any model."""
+
+import graphlib
+from collections.abc import Collection, Iterator, Mapping
+from fractions import Fraction
+from urllib.parse import SplitResult, urlsplit
+
+from server.settings import Config, EnsembleSettings, RemoteSettings
+from server.tables import Mistake, shown, shown_key, unknown
+
+
+def mistakes_of(config: Config, backends: Collection[str], ensembles: Collection[str]) -> Iterator[Mistake]:
+    """What does not fit together; the names are all that the file has, those of unreadable tables too."""
+    known = [*ensembles, *backends]
+    if not known:
+        yield Mistake("", "", "nothing to serve; add a [backends.NAME]")
+    elif config.server.default is not None and config.server.default not in known:
+        yield Mistake("server", "default", unknown("backend or ensemble", config.server.default, known))
+    for name in ensembles:
+        if name in backends:
+            yield Mistake(f"ensembles.{shown_key(name)}", "", "there is a backend of this name, too")
+    for name, backend in config.backends.items():
+        if isinstance(backend, RemoteSettings):
+            yield from _of_remote(f"backends.{shown_key(name)}", backend)
+    for name, ensemble in config.ensembles.items():
+        yield from _of_ensemble(f"ensembles.{shown_key(name)}", ensemble, known)
+    yield from _of_cycles(config.ensembles)
+
+
+def _of_remote(table: str, remote: RemoteSettings) -> Iterator[Mistake]:
+    if wrong := _wrong_url(remote.url):
+        yield Mistake(table, "url", wrong)
+    if not remote.features:
+        yield Mistake(table, "features", "expected at least one")
+    yield from _repeated(table, "features", remote.features)
+    yield from _repeated(table, "labels", remote.labels)
+    if remote.task == "classification":
+        if len(remote.labels) < 2:
+            yield Mistake(table, "labels", "a classifier needs at least two, in the order of its probabilities")
+        return
+    if remote.labels:
+        yield Mistake(table, "labels", f"not for {remote.task}")
+    if remote.temperature is not None:
+        yield Mistake(table, "temperature", f"not for {remote.task}")
+
+
+def _wrong_url(url: str) -> str:
+    """What is wrong with the address of a server, if anything."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises for what is no port
+    except ValueError as error:
+        return f"{str(error).lower()}, got {shown(url)}"
+    if "@" in parts.netloc:
+        return "a password or a user's name does not belong into an address"  # and is not repeated here
+    if parts.scheme not in ("http", "https") or not parts.hostname or _has_more(parts):
+        return f"expected an address such as 'http://10.0.0.5:8000', got {shown(url)}"
+    return ""
+
+
+def _has_more(parts: SplitResult) -> bool:
+    return bool(parts.query or parts.fragment) or not parts.geturl().isprintable() or " " in parts.geturl()
+
+
+def _of_ensemble(table: str, ensemble: EnsembleSettings, known: Collection[str]) -> Iterator[Mistake]:
+    members = dict.fromkeys(ensemble.members)
+    if not members:
+        yield Mistake(table, "members", "expected at least one")
+        return
+    yield from _repeated(table, "members", ensemble.members)
+    for name in members:
+        if name not in known:
+            yield Mistake(table, "members", unknown("backend or ensemble", name, known))
+    for key, names in (("weights", ensemble.weights), ("required", ensemble.required)):
+        for name in names:
+            if name not in members:
+                yield Mistake(table, key, unknown("member", name, members))
+    yield from _repeated(table, "required", ensemble.required)
+    if ensemble.quorum is not None and ensemble.quorum > len(members):
+        yield Mistake(table, "quorum", f"{ensemble.quorum} is more than there are members ({len(members)})")
+
+
+def _repeated(table: str, key: str, names: Collection[str]) -> Iterator[Mistake]:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            yield Mistake(table, key, f"{shown(name)} is there twice")
+        seen.add(name)
+
+
+def _of_cycles(ensembles: Mapping[str, EnsembleSettings]) -> Iterator[Mistake]:
+    """One mistake for each cycle, until none is left."""
+    members = {name: {one for one in ensemble.members if one in ensembles} for name, ensemble in ensembles.items()}
+    while True:
+        try:
+            graphlib.TopologicalSorter(members).prepare()
+        except graphlib.CycleError as error:
+            cycle: list[str] = error.args[1][::-1]  # each has the next one as a member; the last is the first
+            text = f"an ensemble cannot be its own member: {' > '.join(map(shown_key, cycle))}"
+            yield Mistake(f"ensembles.{shown_key(cycle[0])}", "members", text)
+            members[cycle[0]].discard(cycle[1])
+        else:
+            return
+
+
+def warnings_of(config: Config) -> list[str]:
+    """What is allowed, and probably not meant: one line each."""
+    return [
+        str(warning) for name, ensemble in config.ensembles.items() for warning in _warnings(name, ensemble, config)
+    ]
+
+
+def _warnings(name: str, ensemble: EnsembleSettings, config: Config) -> Iterator[Mistake]:
+    table, longest = f"ensembles.{shown_key(name)}", config.server.max_timeout_ms
+    for member in _blocking(ensemble):
+        text = f"without {member!r} alone there is no quorum, whatever the others say: its weight is too large a share"
+        yield Mistake(table, "weights", text)
+    if ensemble.timeout_ms > longest:
+        yield Mistake(table, "timeout_ms", f"{ensemble.timeout_ms:g} is capped by [server] max_timeout_ms, {longest:g}")
+
+
+def _blocking(ensemble: EnsembleSettings) -> list[str]:
+    """Members whose weight alone can block the quorum, where the count of members would not."""
+    weights = {member: Fraction(repr(ensemble.weights.get(member, 1.0))) for member in ensemble.members}
+    total, members = sum(weights.values()), len(weights)
+    count = ensemble.quorum if ensemble.quorum is not None else members // 2 + 1
+    if members - 1 < count:
+        return []
+    if ensemble.quorum_weight is not None:
+        needed = Fraction(repr(ensemble.quorum_weight)) * total
+        return [member for member, weight in weights.items() if total - weight < needed]
+    return [] if ensemble.quorum is not None else [member for member, weight in weights.items() if 2 * weight >= total]

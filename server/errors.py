@@ -1,0 +1,87 @@
+"""Errors on the wire: one table of statuses, one shape (RFC 9457, with the Open Inference Protocol's `error`)."""
+
+import random
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from models import errors
+from models.types import Report
+from server.codecs.outcome import member
+
+STATUSES: dict[type[Exception], tuple[int, str]] = {
+    errors.InvalidRequest: (400, "invalid_request"),
+    errors.InputRejected: (400, "input_rejected"),
+    errors.UnknownName: (404, "unknown_name"),
+    errors.DeadlineExceeded: (504, "deadline_exceeded"),
+    errors.InvalidAnswer: (502, "invalid_answer"),
+    errors.SignatureMismatch: (502, "invalid_answer"),
+    errors.ServerFault: (502, "backend_failed"),
+    errors.ModelFailed: (502, "backend_failed"),
+    errors.ConnectFailed: (503, "backend_unreachable"),
+    errors.ConnectionLost: (503, "backend_unreachable"),
+    errors.RemoteOverloaded: (503, "overloaded"),
+    errors.Overloaded: (503, "overloaded"),
+    errors.Away: (503, "backend_away"),
+    errors.Disabled: (503, "backend_disabled"),
+    errors.Unverified: (503, "backend_unverified"),
+}
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def status_of(error: errors.ChorusError) -> tuple[int, str]:
+    """The HTTP status of `error`, and its stable code."""
+    if isinstance(error, errors.NoQuorum):
+        return _without_quorum(error)
+    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+
+
+def _without_quorum(error: errors.NoQuorum) -> tuple[int, str]:
+    """504 if anyone was waited for in vain; else by what most of the missing weight suffered from."""
+    if error.fate == "late":
+        return 504, "no_quorum_in_time"
+    if _share(error.report, "input_rejected") == 1:
+        return 400, "input_rejected"
+    return (502, "no_quorum_of_valid_answers") if _share(error.report, "invalid") > 0.5 else (503, "no_quorum")
+
+
+def _share(report: Report, reason: str) -> float:
+    """The share of the missing weight that is missing for `reason`."""
+    missing = [said for said in report.members.values() if said.fate != "ok"]
+    total = sum(said.weight for said in missing)
+    return sum(said.weight for said in missing if said.reason == reason) / total if total else 0.0
+
+
+def problem(error: errors.ChorusError, request_id: str) -> web.Response:
+    """The response for an expected error."""
+    status, code = status_of(error)
+    more: dict[str, Any] = {}
+    if isinstance(error, errors.InvalidRequest):
+        more["where"] = error.where
+    if isinstance(error, errors.NoQuorum):
+        more["members"] = {name: member(said) for name, said in error.report.members.items()}
+    return problem_response(status, code, str(error), request_id, more)
+
+
+def problem_response(
+    status: int, code: str, detail: str, request_id: str, more: dict[str, Any] | None = None
+) -> web.Response:
+    """A problem+json body. `error` is what clients of the Open Inference Protocol look for."""
+    where = f"{more['where']}: " if more and "where" in more else ""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "request_id": request_id,
+        "error": where + detail,
+        **(more or {}),
+    }
+    headers = {"Retry-After": str(1 + random.randint(0, 2))} if status in (429, 503) else {}  # noqa: S311 - jitter
+    return web.Response(
+        status=status, body=_ENCODER.encode(body), content_type="application/problem+json", headers=headers
+    )

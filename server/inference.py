@@ -1,0 +1,132 @@
+"""The handlers that ask a model: decode, call, encode."""
+
+import time
+from dataclasses import dataclass
+
+from aiohttp import hdrs, web
+
+from backends.oip import DEADLINE, HEADER_LENGTH
+from backends.served import Served
+from models.deadline import Deadline, from_monotonic_ns, remaining
+from models.errors import DeadlineExceeded, InvalidRequest
+from models.types import NO_PARAMETERS, InferRequest, InferResponse
+from server import identity
+from server.codecs import kserve_v1, oip_v2
+from server.codecs.parameters import HEADER, header_timeout, smaller
+from server.composition import Current
+from server.middleware import BEGAN, FIELDS, RECEIVED, REQUEST_ID
+
+CURRENT: web.AppKey[Current] = web.AppKey("current", Current)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`longest` in seconds. `private`: on a worker's socket, where the supervisor's clock may be trusted."""
+
+    longest: float = 60.0
+    max_body_bytes: int = 16 << 20
+    private: bool = False
+
+
+LIMITS: web.AppKey[Limits] = web.AppKey("limits", Limits)
+
+
+async def predict(request: web.Request) -> web.Response:
+    """Answer with the default model, in KServe's first protocol."""
+    composition = request.app[CURRENT].composition
+    return await _v1(request, composition.find(composition.default))
+
+
+async def infer_v1(request: web.Request) -> web.Response:
+    """Answer one KServe v1 request."""
+    return await _v1(request, request.app[CURRENT].composition.find(request.match_info["name"]))
+
+
+async def _v1(request: web.Request, served: Served) -> web.Response:
+    trace = identity.traceparent(request.headers.get("traceparent"))
+    call, timeout = kserve_v1.decode(await body_of(request), served.signature, request[REQUEST_ID], trace)
+    response = await _ask(request, served, call, timeout)
+    body = kserve_v1.encode(response, served.signature, served.name, _elapsed(request), explain=call.parameters.explain)
+    return web.Response(body=body, headers=_headers(response), content_type="application/json")
+
+
+async def infer_v2(request: web.Request) -> web.Response:
+    """Answer one Open Inference Protocol request."""
+    served = request.app[CURRENT].composition.find(request.match_info["name"], request.match_info.get("version"))
+    trace = identity.traceparent(request.headers.get("traceparent"))
+    header_length = _header_length(request)
+    call = oip_v2.decode(await body_of(request), header_length, served.signature, request[REQUEST_ID], trace)
+    response = await _ask(request, served, call.request, call.timeout)
+    body, length = oip_v2.encode(
+        response, served.signature, call, model=served.name, version=served.version, elapsed=_elapsed(request)
+    )
+    headers = _headers(response)
+    if length is None:
+        return web.Response(body=body, headers=headers, content_type="application/json")
+    return web.Response(
+        body=body, headers={**headers, HEADER_LENGTH: str(length)}, content_type="application/octet-stream"
+    )
+
+
+async def body_of(request: web.Request) -> bytes:
+    """The body, which must be uncompressed and not too large.
+
+    Raises:
+        web.HTTPException: 413 before anything is read if the length is announced; 415.
+    """
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
+        raise web.HTTPUnsupportedMediaType
+    limit = request.app[LIMITS].max_body_bytes
+    if request.content_length is not None and request.content_length > limit:
+        raise web.HTTPRequestEntityTooLarge(limit, request.content_length)
+    return await request.read()
+
+
+def _header_length(request: web.Request) -> int | None:
+    given = request.headers.get(HEADER_LENGTH)
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdigit() and len(given) < 12):
+        raise InvalidRequest("must be a count of bytes", f"header {HEADER_LENGTH}")
+    return int(given)
+
+
+async def _ask(request: web.Request, served: Served, call: InferRequest, timeout: float | None) -> InferResponse:
+    deadline = _deadline(request, served, timeout)
+    if not served.members and call.parameters not in (NO_PARAMETERS, _EXPLAINED):
+        raise InvalidRequest(f"{served.name!r} is one model: it takes no quorum, early or members", "$.parameters")
+    if remaining(deadline) <= 0:
+        raise DeadlineExceeded("the deadline had passed before anyone was asked")
+    response = await served.backend(call, deadline)
+    request[FIELDS] = _fields(served, response)
+    return response
+
+
+_EXPLAINED = type(NO_PARAMETERS)(explain=True)
+
+
+def _deadline(request: web.Request, served: Served, timeout: float | None) -> Deadline:
+    limits = request.app[LIMITS]
+    asked = smaller(timeout, header_timeout(request.headers.get(HEADER)))
+    deadline = served.deadline(request[RECEIVED], asked, limits.longest)
+    if limits.private and (moment := request.headers.get(DEADLINE, "")).isdigit():
+        return min(deadline, from_monotonic_ns(int(moment)))
+    return deadline
+
+
+def _headers(response: InferResponse) -> dict[str, str]:
+    report = response.report
+    return {"X-Ensemble-Answered": f"{report.answered}/{report.asked}"} if report.degraded else {}
+
+
+def _fields(served: Served, response: InferResponse) -> dict[str, object]:
+    report = response.report
+    fields: dict[str, object] = {"model": served.name, "status": report.status}
+    if report.degraded:
+        missing = {name: said for name, said in report.members.items() if said.fate != "ok"}
+        fields["missing"] = {name: f"{said.fate}: {said.reason}" for name, said in missing.items()}
+    return fields
+
+
+def _elapsed(request: web.Request) -> float:
+    return time.perf_counter() - request[BEGAN]

@@ -1,0 +1,110 @@
+"""A record of the log as one line: JSON for machines, text for a terminal.
+
+Whatever a caller sent, a line stays a line and shows what it holds: line breaks, control characters and the marks that
+turn the direction of writing are escaped in both.
+"""
+
+import json
+import logging
+import re
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from models.errors import ChorusError
+
+Format = Callable[[logging.LogRecord], str]
+
+LONGEST = 1000  # characters; writes to a pipe are whole up to 4,096 bytes
+LONGEST_TRACEBACK = 2000
+
+# C0, delete, C1; direction marks, overrides and isolates; line and paragraph separators; surrogates
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_PLAIN = re.compile(r"[^\s\"=]+")
+_ENCODER = msgspec.json.Encoder(enc_hook=repr)
+
+
+class Json:
+    """`{"time": ..., "level": ..., "process": ..., "logger": ..., "message": ..., "fields": {...}}`"""
+
+    def __init__(self, process: str) -> None:
+        self.process = process
+
+    def __call__(self, record: logging.LogRecord) -> str:
+        document = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "process": self.process,
+            "logger": record.name,
+            "message": _message(record),
+        }
+        if fields := getattr(record, "fields", None):
+            document["fields"] = fields
+        if error := _error(record):
+            document["error"] = _summary(error)
+            if not isinstance(error, ChorusError):  # a bug: where it is
+                document["traceback"] = "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:]
+        return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", _encoded(document))
+
+
+class Readable:
+    """`2026-07-01T12:00:00.000Z info front access: GET / 200 elapsed_ms=0.3`"""
+
+    def __init__(self, process: str) -> None:
+        self.process = process
+
+    def __call__(self, record: logging.LogRecord) -> str:
+        parts = [_time(record), f"{record.levelname.lower():7}", self.process, f"{record.name}:", _message(record)]
+        fields = getattr(record, "fields", None)
+        if isinstance(fields, dict):
+            parts += [f"{name}={_shown(value)}" for name, value in fields.items()]
+        if error := _error(record):
+            parts.append(f"({_summary(error)}{_place(error)})")
+        return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), " ".join(parts))
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return _cut(record.getMessage())
+    except Exception as error:  # whoever logs wrongly is told so where it shows, and is not stopped
+        return _cut(f"{record.msg!r} with {record.args!r} cannot be logged: {error}")
+
+
+def _error(record: logging.LogRecord) -> BaseException | None:
+    return record.exc_info[1] if record.exc_info else None
+
+
+def _summary(error: BaseException) -> str:
+    return _cut("".join(traceback.format_exception_only(error)).strip())
+
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def _encoded(document: dict[str, Any]) -> str:
+    try:
+        return _ENCODER.encode(document).decode()
+    except (TypeError, ValueError, RecursionError):  # surrogates, keys that JSON does not have, circles
+        return json.dumps({key: value if isinstance(value, str) else repr(value) for key, value in document.items()})
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, str):
+        return value if _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False)
+    try:
+        return _ENCODER.encode(value).decode()
+    except (TypeError, ValueError, RecursionError):
+        return repr(value)

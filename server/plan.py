@@ -1,0 +1,68 @@
+"""What all processes of one server agree on: the configuration, and each reference pinned to a version.
+
+The supervisor makes it once, so that a promotion between two starts cannot mix versions.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from models.registry import Registry
+from server.settings import Config, LocalSettings
+
+LONGEST_SOCKET_PATH = 107  # bytes; the system's limit is 108 with the closing zero
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """`pinned` maps each backend to a registry reference with its version; `folder` holds the private sockets."""
+
+    config: Config
+    pinned: dict[str, str]
+    runtimes: dict[str, str]
+    folder: str
+
+    @property
+    def registry_path(self) -> Path:
+        return Path(self.config.registry.path)
+
+    def worker_names(self) -> list[str]:
+        """The backends that run in a process of their own."""
+        return [name for name, settings in local_backends(self.config).items() if not settings.inline]
+
+    def socket(self, backend: str) -> str:
+        """Where the worker of `backend` listens."""
+        version = self.pinned[backend].rpartition("@")[2]
+        return str(Path(self.folder) / f"{backend}.{version}.sock")
+
+
+def local_backends(config: Config) -> dict[str, LocalSettings]:
+    """The backends whose model is in the registry."""
+    return {name: settings for name, settings in config.backends.items() if isinstance(settings, LocalSettings)}
+
+
+def make_plan(config: Config, registry: Registry, folder: Path) -> Plan:
+    """Pin every reference of `config`.
+
+    Raises:
+        UnknownName, RegistryError: a model is not there, or cannot be read.
+        ValueError: the socket paths would be too long.
+    """
+    versions = {name: registry.resolve(settings.model) for name, settings in local_backends(config).items()}
+    pinned = {name: str(version) for name, version in versions.items()}
+    plan = Plan(config, pinned, {name: version.manifest.runtime for name, version in versions.items()}, str(folder))
+    for name in plan.worker_names():
+        if len(plan.socket(name).encode()) > LONGEST_SOCKET_PATH:
+            raise ValueError(f"the socket path {plan.socket(name)} is too long; set XDG_RUNTIME_DIR to a short folder")
+    return plan
+
+
+def write_plan(plan: Plan) -> Path:
+    """Put `plan` where the children read it."""
+    path = Path(plan.folder) / "plan.json"
+    path.write_bytes(msgspec.json.encode(plan))
+    return path
+
+
+def read_plan(path: str) -> Plan:
+    """The plan that the supervisor wrote."""
+    return msgspec.json.decode(Path(path).read_bytes(), type=Plan)

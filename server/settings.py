@@ -1,0 +1,115 @@
+"""The shape of chorus.toml, typed.
+
+Each type carries the words that a mistake is explained with. Everything survives `msgspec.json`: child processes are
+handed the configuration as JSON.
+"""
+
+import ipaddress
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Text = Annotated[str, Meta(min_length=1, description="a string that is not empty")]
+Model = Annotated[str, Meta(min_length=1, description="the name of a model")]
+Port = Annotated[int, Meta(ge=0, le=65535, description="an integer from 0 to 65535")]
+Count = Annotated[int, Meta(ge=1, le=2**31, description="a positive integer")]
+CountOrNone = Annotated[int, Meta(ge=0, le=2**31, description="an integer that is not negative")]
+Share = Annotated[float, Meta(gt=0, le=1, description="a number over 0 and at most 1")]
+Weight = Annotated[float, Meta(gt=0, le=1e9, description="a positive number, at most 1e9")]
+Temperature = Annotated[float, Meta(ge=0.2, le=5, description="a number from 0.2 to 5")]
+Milliseconds = Annotated[float, Meta(gt=0, le=86_400_000, description="positive milliseconds, at most a day")]
+"""Finite, and small enough for uvloop, whose timers are in whole milliseconds and overflow."""
+
+
+class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[server]`: where to listen and what to accept. `default` None: see `Config.default`."""
+
+    host: Text = "127.0.0.1"
+    port: Port = 8080
+    default: Text | None = None
+    max_timeout_ms: Milliseconds = 60_000
+    max_body_bytes: Count = 16 * 2**20
+    access_log: bool = True
+    loop: Literal["uvloop", "asyncio"] = "uvloop"
+
+
+class RegistrySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[registry]`: where the models are; absolute once read, in the file relative to the file's own folder."""
+
+    path: Text = ".chorus/registry"
+
+
+class DebugSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[debug]`: whether the debug routes are there; None: only on a loopback address."""
+
+    enabled: bool | None = None
+
+
+class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every backend has: `limit` calls under way, `queue` calls that wait, `timeout_ms` for each."""
+
+    model: Model
+    timeout_ms: Milliseconds | None = None
+    limit: Count = 32
+    queue: CountOrNone = 64
+
+
+class LocalSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind", tag="local"):
+    """`[backends.NAME]` for a model of the registry; `inline`: in the front, not in a process of its own."""
+
+    inline: bool = False
+    threads: Count = 1
+
+
+class RemoteSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind", tag="remote"):
+    """`[backends.NAME]` for a model behind a `url`; `model` and the tensors are named as they are over there."""
+
+    url: Text
+    features: tuple[Text, ...]
+    labels: tuple[Text, ...] = ()
+    task: Literal["classification", "regression"] = "classification"
+    input: Text = "features"
+    output: Text = "probabilities"  # of a regression, once read: predictions
+    temperature: Temperature | None = None
+
+
+class EnsembleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[ensembles.NAME]`; None is the default of the rule or of the fan-out, and a weight that is not given is 1."""
+
+    members: tuple[Text, ...]
+    rule: Text | None = None
+    timeout_ms: Milliseconds = 1000
+    quorum: Count | None = None
+    quorum_weight: Share | None = None
+    weights: dict[str, Weight] = {}
+    required: tuple[Text, ...] = ()
+    early: bool | None = None
+    linger_ms: Milliseconds = 10
+
+
+class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All of chorus.toml, in the order of the file."""
+
+    server: ServerSettings = ServerSettings()
+    registry: RegistrySettings = RegistrySettings()
+    debug: DebugSettings = DebugSettings()
+    backends: dict[str, LocalSettings | RemoteSettings] = {}
+    ensembles: dict[str, EnsembleSettings] = {}
+
+    @property
+    def default(self) -> str:
+        """The name that `POST /predict` asks: the one configured, else the first ensemble, else the first backend."""
+        return self.server.default or next(iter((*self.ensembles, *self.backends)))
+
+    @property
+    def debug_enabled(self) -> bool:
+        """Whether the debug routes are there."""
+        return is_loopback(self.server.host) if self.debug.enabled is None else self.debug.enabled
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`; of a name that is not `localhost` nobody knows."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

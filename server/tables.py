@@ -1,0 +1,135 @@
+"""One table of TOML into one struct, key by key, so that every mistake is found and each is named by its place.
+
+msgspec stops at the first mistake, and its paths leave out the keys of dictionaries: `$[...]`.
+"""
+
+import difflib
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import msgspec
+
+LONGEST = 60  # more of a value says nothing about what is wrong with it
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What is wrong with `key` of `[table]`; either may be empty."""
+
+    table: str
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        place = " ".join(part for part in (self.table and f"[{self.table}]", self.key) if part)
+        return f"{place}: {self.text}" if place else self.text
+
+
+class Reading:
+    """Reads tables and gathers their `mistakes`."""
+
+    def __init__(self) -> None:
+        self.mistakes: list[Mistake] = []
+
+    def wrong(self, table: str, key: str, text: str) -> None:
+        self.mistakes.append(Mistake(table, key, text))
+
+    def struct(
+        self, raw: Any, shape: type[S], table: str, *, other: Collection[str] = (), otherwise: str = ""
+    ) -> S | None:
+        """`raw` as `shape`, with the default for each key that is wrong; None if one that has no default is missing.
+
+        What belongs only to an `other` shape is refused with the words `otherwise`.
+        """
+        values = self.values(raw, shape, table, other=other, otherwise=otherwise)
+        required = [field.name for field in msgspec.structs.fields(shape) if field.required]
+        return shape(**values) if all(name in values for name in required) else None
+
+    def values(
+        self, raw: Any, shape: type[msgspec.Struct], table: str, *, other: Collection[str] = (), otherwise: str = ""
+    ) -> dict[str, Any]:
+        """What is right in `raw`."""
+        if not isinstance(raw, dict):
+            self.wrong(table, "", f"expected a table, got {shown(raw)}")
+            return {}
+        fields = {field.name: field for field in msgspec.structs.fields(shape)}
+        values: dict[str, Any] = {}
+        for key, value in raw.items():
+            if key not in fields:
+                near = did_you_mean(key, {*fields, *other})
+                self.wrong(table, shown_key(key), otherwise if key in other else f"unknown key{near}")
+            elif (fits := self.value(value, fields[key].type, table, key)) is not None:
+                values[key] = fits
+        for key in fields:
+            if fields[key].required and key not in raw:
+                self.wrong(table, key, f"missing; expected {expected(fields[key].type)}")
+        return values
+
+    def value(self, value: Any, kind: Any, table: str, key: str, *, strict: bool = True) -> Any:
+        """`value` as `kind`, None if it does not fit; unless `strict`, strings are read as numbers and booleans."""
+        kind = _without_none(kind)
+        container, before = get_origin(kind), len(self.mistakes)
+        if container is dict and isinstance(value, dict):
+            (_, of), read = get_args(kind), {}
+            for name, item in value.items():
+                read[name] = self.value(item, of, table, f"{key}.{shown_key(name)}")
+            return {name: item for name, item in read.items() if item is not None}
+        if container is tuple and isinstance(value, list):
+            items = [self.value(v, get_args(kind)[0], table, f"{key}[{at}]") for at, v in enumerate(value)]
+            return tuple(items) if len(self.mistakes) == before else None
+        try:
+            return msgspec.convert(value, kind, strict=strict)
+        except msgspec.ValidationError:
+            self.wrong(table, key, f"expected {expected(kind)}, got {shown(value)}{_near_choice(value, kind)}")
+            return None
+
+
+def expected(kind: Any) -> str:
+    """`kind` in words."""
+    kind = _without_none(kind)
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return next(str(meta.description) for meta in arguments[1:] if isinstance(meta, msgspec.Meta))
+    if origin is Literal:
+        return " or ".join(map(repr, arguments))
+    if origin is tuple:
+        return "a list"
+    return "a table" if origin is dict else {bool: "true or false", str: "a string"}[kind]
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """`; did you mean 'forest'?`, or nothing."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def unknown(kind: str, name: str, known: Collection[str]) -> str:
+    """The words for a `name` that is not among the `known`."""
+    listed = ", ".join(map(shown_key, list(known)[:12])) or "none"
+    return f"unknown {kind} {shown(name)}" + (did_you_mean(name, known) or f"; there are: {listed}")
+
+
+def shown(value: Any) -> str:
+    """`value`, in one line that is not too long."""
+    text = repr(value) if not isinstance(value, bool) else str(value).lower()
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def shown_key(key: str) -> str:
+    """A key as TOML has it: quoted where it must be."""
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else msgspec.json.encode(key[:LONGEST]).decode()
+
+
+def _without_none(kind: Any) -> Any:
+    if get_origin(kind) in (Union, UnionType):  # TOML has no null
+        (kind,) = (choice for choice in get_args(kind) if choice is not NoneType)
+    return kind
+
+
+def _near_choice(value: Any, kind: Any) -> str:
+    return did_you_mean(value, get_args(kind)) if get_origin(kind) is Literal and isinstance(value, str) else ""

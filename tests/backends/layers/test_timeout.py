@@ -1,0 +1,48 @@
+import asyncio
+
+import pytest
+
+from backends.layers.timeout import Timeout
+from models.deadline import deadline_after
+from models.errors import DeadlineExceeded, ServerFault
+from tests.fakes import Fake, now, ones, settle, sure
+
+
+async def test_an_answer_in_time_comes_through() -> None:
+    inner = Fake(sure(1), delay=1)
+    assert (await Timeout(inner, seconds=2)(ones(), deadline_after(5))).id == "the-id"
+
+
+@pytest.mark.parametrize(("seconds", "deadline"), [(2.0, 5.0), (9.0, 2.0), (None, 2.0)])
+async def test_the_earlier_of_timeout_and_deadline_counts(seconds: float | None, deadline: float) -> None:
+    inner = Fake(sure(1), delay=9)
+    with pytest.raises(DeadlineExceeded):
+        await Timeout(inner, seconds=seconds)(ones(), deadline_after(deadline))
+    assert now() == 2
+    assert inner.cancelled == 1
+    assert float(inner.calls[0][1]) == 2
+
+
+async def test_a_failure_comes_through_as_it_is() -> None:
+    with pytest.raises(ServerFault):
+        await Timeout(Fake(ServerFault("status 500")), seconds=2)(ones(), deadline_after(5))
+
+
+async def test_a_timeout_of_someone_else_is_not_ours() -> None:
+    with pytest.raises(TimeoutError):
+        await Timeout(Fake(TimeoutError()), seconds=2)(ones(), deadline_after(5))
+
+
+async def test_cancellation_goes_through() -> None:
+    inner = Fake(sure(1), delay=9)
+    task = asyncio.create_task(Timeout(inner, seconds=20)(ones(), deadline_after(20)))
+    await settle()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (inner.cancelled, now()) == (1, 0)
+
+
+def test_seconds_must_be_positive() -> None:
+    with pytest.raises(ValueError, match="got 0"):
+        Timeout(Fake(sure(1)), seconds=0)

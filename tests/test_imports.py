@@ -1,0 +1,53 @@
+"""The shape of the house: imports point down only, and what is pure stays pure."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+RANKS = {"models": 0, "backends": 1, "aggregator": 2, "server": 3}
+FILES = sorted(path for package in RANKS for path in (ROOT / package).rglob("*.py"))
+PURE = ("aggregator/rules.py", "aggregator/tally.py", "models/types.py", "backends/cost.py", "backends/statistics.py")
+KNOWS_ASYNCIO = {"aggregator/fanout.py", "aggregator/ensemble.py", "aggregator/reaper.py"}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The top-level names that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield (node.module or "").split(".")[0]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_down_only(path: Path) -> None:
+    own = RANKS[path.relative_to(ROOT).parts[0]]
+    upwards = {name for name in imported(path) if RANKS.get(name, -1) > own}
+    assert not upwards
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_what_is_pure_knows_no_event_loop(name: str) -> None:
+    assert not {"asyncio", "aiohttp", "time", "threading"} & set(imported(ROOT / name))
+
+
+def test_asyncio_is_known_in_few_files_of_the_aggregator() -> None:
+    knowing = {str(p.relative_to(ROOT)) for p in (ROOT / "aggregator").glob("*.py") if "asyncio" in imported(p)}
+    assert knowing <= KNOWS_ASYNCIO
+
+
+def test_http_is_known_in_the_server_and_in_remote_backends_only() -> None:
+    knowing = {str(path.relative_to(ROOT)) for path in FILES if "aiohttp" in imported(path)}
+    assert {name for name in knowing if not name.startswith("server/")} == {"backends/oip.py"}
+
+
+def test_a_worker_imports_nothing_that_fits_models() -> None:
+    code = "import sys, server.worker, server.front; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert not {"sklearn", "xgboost", "skl2onnx", "scipy", "rich", "click"} & set(done.stdout.split())

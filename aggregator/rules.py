@@ -13,6 +13,7 @@ all weights are 0, the answer is uniform probabilities, or the number 0.
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import reduce
 from types import MappingProxyType
 from typing import Protocol
 
@@ -90,8 +91,8 @@ class SoftVote:
 class LogPool:
     """The weighted geometric mean of the probabilities, each at least `floor`, renormalised.
 
-    With the floor no single zero is a veto. The logarithmic opinion pool of Genest and Zidek, "Combining Probability
-    Distributions" (1986), section 3.
+    With the floor no single zero is a veto. Settled as `SoftVote` is. The logarithmic opinion pool: Genest and Zidek,
+    "Combining Probability Distributions" (1986).
     """
 
     tasks = CLASSIFICATION
@@ -100,8 +101,8 @@ class LogPool:
     def __init__(self, classes: int) -> None:
         self.floor = min(1e-3, 0.01 / classes)  # a few hundred rows of calibration know no less
         self._ranks = np.arange(classes)
-        # One unit of weight moves a rival by at most this against the winner: from (floor, 1) to (1, floor). There is
-        # no ceiling at 1 - (k-1) * floor, for a floored distribution is not renormalised before it is pooled.
+        # By how much one unit of weight can move a rival against the winner: 1 for the one, the floor for the other. No
+        # ceiling of 1 - (k-1) * floor applies, for what is floored is not renormalised before it is pooled.
         self._bound = -math.log(self.floor)
 
     def combine(self, scores: Array, weights: Array) -> Array:
@@ -208,7 +209,7 @@ def entropy(probabilities: Array) -> Array:
 
 def _added(values: Array) -> Array:
     """The sum over members; np.sum would add some layouts in pairs, and then the last bit would depend on the batch."""
-    total: Array = np.add.accumulate(values, axis=0)[-1]
+    total: Array = reduce(np.add, values)
     return total
 
 
@@ -223,10 +224,11 @@ def _or_one(total: Array) -> Array:
 
 def _shares(sums: Array, total: Array) -> Array:
     """`sums` (n, k) over their `total` (n,); uniform where that is 0."""
-    if total.all():
-        return sums / total[:, None]
-    nobody = (total == 0)[:, None]
-    return (sums + nobody) / (total[:, None] + nobody * sums.shape[1])
+    nobody = total == 0
+    if nobody.any():
+        sums, total = sums + nobody[:, None], total + nobody * sums.shape[1]
+    shares: Array = sums / total[:, None]
+    return shares
 
 
 def _reach(weights: Array, outstanding: Array) -> Array:

@@ -94,7 +94,9 @@ class Oip:
         body, header_length = encode_request(request, remote.inputs, [remote.output], binary=remote.binary)
         headers = self._headers(request, deadline, header_length)
         try:
-            async with self._session.post(remote.url, data=body, headers=headers, allow_redirects=False) as response:
+            async with self._session.post(
+                remote.url, data=body, headers=headers, allow_redirects=False, auto_decompress=False
+            ) as response:
                 answer = await self._answer(response, self._longest(request.rows))
             outputs = decode_response(*answer, remote.model, [remote.output])
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -110,8 +112,9 @@ class Oip:
         if header_length is not None:
             headers["Content-Type"] = "application/octet-stream"
             headers[HEADER_LENGTH] = str(header_length)
-        if not (request.id.isascii() and request.id.isprintable()):
-            raise InvalidRequest("an id must be printable ASCII", "$.id")
+        passed_on = request.id + request.trace
+        if not (passed_on.isascii() and passed_on.isprintable()):
+            raise InvalidRequest("what stands in a header must be printable ASCII", "$.id")
         if request.id:
             headers["X-Request-Id"] = request.id
         if request.trace:

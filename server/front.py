@@ -1,6 +1,7 @@
 """The process that the world talks to: one composition behind one listening socket."""
 
 import gc
+import logging
 import socket
 import sys
 from typing import Any
@@ -37,6 +38,8 @@ class Front:
     async def main(self, parent: Parent) -> None:
         """Serve until the supervisor says stop, then finish what is under way."""
         config = self._plan.config
+        if not config.server.access_log:
+            logging.getLogger("access").setLevel(logging.WARNING)
         limits = Limits(config.server.max_timeout_ms / 1e3, config.server.max_body_bytes)
         async with composed(self._plan, self._states) as composition:
             current = Current(composition)

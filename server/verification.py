@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0  # seconds between two tries
 TRY_SECONDS = 2.0
 MAX_METADATA_BYTES = 1 << 20
+MAX_SHOWN = 300  # characters of a misfit, whose names are not ours
 
 
 class WireTensor(msgspec.Struct):
@@ -58,7 +59,7 @@ async def _verify(session: aiohttp.ClientSession, url: str, remote: Remote, stat
             wait = min(wait * 2, LONGEST_WAIT)
     misfit = misfit_of(metadata, remote)
     if misfit:
-        log.error("%s does not fit the configuration: %s; it stays out of the vote", url, misfit)
+        log.error("%s does not fit the configuration: %s; it stays out of the vote", url, misfit[:MAX_SHOWN])
     state.phase = "misfit" if misfit else "ready"
 
 

@@ -1,6 +1,7 @@
 """Time under the tests' control: an event loop whose clock jumps to its next timer, so that nothing ever sleeps.
 
-Tests marked `sockets` or `processes` run in real time, once on asyncio's own loop and once on uvloop.
+Tests marked `sockets` run in real time, once on asyncio's own loop and once on uvloop; tests marked `processes` in real
+time on asyncio's own, as the supervisor does: the processes that they start choose for themselves.
 """
 
 import asyncio
@@ -45,5 +46,8 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    real = item.get_closest_marker("sockets") or item.get_closest_marker("processes")
-    return {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop} if real else {"jumping": JumpingLoop}
+    if item.get_closest_marker("processes"):
+        return {"asyncio": asyncio.SelectorEventLoop}
+    if item.get_closest_marker("sockets"):
+        return {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop}
+    return {"jumping": JumpingLoop}

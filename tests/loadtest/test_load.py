@@ -154,6 +154,21 @@ async def test_a_stall_holds_no_departure_back() -> None:
 
 
 @pytest.mark.sockets
+async def test_what_is_under_way_is_bounded_and_what_was_not_sent_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loadtest.load.MOST_UNDER_WAY", 3)
+    asked: list[int] = []
+
+    async def slow(_request: web.Request) -> web.Response:
+        asked.append(1)
+        await asyncio.sleep(0.3)
+        return await complete(0)
+
+    result = await measured(slow, rate=500, seconds=0.02)
+    assert (result.sent, len(asked), result.statuses) == (3, 3, {"200": 3})
+    assert result.errors == {"not sent: too many under way": 7}
+
+
+@pytest.mark.sockets
 async def test_hang_ups_and_refusals_are_errors_and_no_answers() -> None:
     async def hangs_up(request: web.Request) -> web.Response:
         assert request.transport is not None

@@ -345,6 +345,7 @@ def test_weights_and_required_are_of_members(tmp_path: Path) -> None:
 
 
 def test_a_quorum_is_at_most_all_members_and_a_share_at_most_one(tmp_path: Path) -> None:
+    assert load(tmp_path, SMALL + "quorum = 2\nquorum_weight = 1").ensembles["cancer"].quorum == 2
     assert in_small(tmp_path, "quorum = 3\nquorum_weight = 1.01") == [
         "chorus.toml: [ensembles.cancer] quorum_weight: expected a number over 0 and at most 1, got 1.01",
         "chorus.toml: [ensembles.cancer] quorum: 3 is more than there are members (2)",

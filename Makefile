@@ -12,6 +12,8 @@ serve: $(INSTALLED)  ## train what the registry lacks, then serve chorus.toml
 	@exec $(BIN)/chorus serve
 
 test: $(INSTALLED)  ## run all tests
+	@tests/packages
+	@$(BIN)/python tests/mlserver/environment.py
 	@$(BIN)/pytest
 
 lint: $(INSTALLED)  ## linters and type checks
@@ -27,4 +29,4 @@ $(INSTALLED): setup.cfg pyproject.toml
 	@touch $@
 
 clean:  ## remove the environment and everything built; the registry in .chorus stays
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-mlserver .venv-mlserver.lock build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -15,7 +15,7 @@ from aggregator.member import Member
 from aggregator.reaper import Reaper
 from aggregator.tally import Frozen, Quorum, Tally, Verdict
 from models.deadline import Deadline
-from models.errors import BackendError, InvalidRequest
+from models.errors import BackendError, InvalidRequest, NoQuorum, RuleFailed
 from models.types import InferRequest, InferResponse
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Fanout:
         self._reaper = reaper
         self._linger = linger
         self._clock = clock
-        self._began = clock()
+        self.began = clock()
         self._callers: set[Caller] = set()
         self._tasks: set[asyncio.Task[InferResponse]] = set()
         for index, member in enumerate(members):
@@ -83,42 +83,55 @@ class Fanout:
     def _heard(self, index: int, task: asyncio.Task[InferResponse]) -> None:
         """A member is done. Its exception is always retrieved, and always counts as no vote."""
         self._tasks.discard(task)
-        elapsed = self._clock() - self._began
+        elapsed = self._clock() - self.began
         error = None if task.cancelled() else task.exception()
         if task.cancelled():
             self._tally.lose(index, "failed", "error", elapsed)  # after the last caller left, nobody reads this
         elif error is None:
-            self._record(index, task.result(), elapsed)
+            try:
+                self._record(index, task.result(), elapsed)
+            except Exception as unreadable:  # callers wait, and nobody else would tell them
+                self._lose(index, unreadable, elapsed)
         else:
             self._lose(index, error, elapsed)
         for caller in tuple(self._callers):
-            self._consider(caller)
+            self._consider(caller, by=index)
 
     def _record(self, index: int, response: InferResponse, elapsed: float) -> None:
         scores = self._members[index].scores(response)
         if scores.shape != self._tally.shape:
             self._tally.lose(index, "failed", "invalid", elapsed)
         else:
-            self._tally.record(index, scores, elapsed, degraded=response.report.degraded)
+            own = response.report if response.report.members else None
+            self._tally.record(index, scores, elapsed, degraded=response.report.degraded, report=own)
 
     def _lose(self, index: int, error: BaseException, elapsed: float) -> None:
         if isinstance(error, BackendError):
-            self._tally.lose(index, error.fate, error.reason, elapsed)
+            own = error.report if isinstance(error, NoQuorum) else None
+            self._tally.lose(index, error.fate, error.reason, elapsed, own)
         elif isinstance(error, InvalidRequest):
             self._tally.lose(index, "failed", "input_rejected", elapsed)
         else:  # a bug: its traceback is wanted, the other members' answer too
             log.error("member %s failed by a bug", self._members[index].name, exc_info=error)
             self._tally.lose(index, "failed", "error", elapsed)
 
-    def _consider(self, caller: Caller) -> None:
-        verdict = self._tally.verdict(caller.rows, caller.quorum, early=caller.early)
-        if verdict is not None:
-            self._freeze(caller, verdict)
+    def _consider(self, caller: Caller, by: int | None = None) -> None:
+        self._tell(caller, lambda: self._tally.verdict(caller.rows, caller.quorum, early=caller.early), by=by)
 
     def _expire(self, caller: Caller) -> None:
-        self._freeze(caller, self._tally.at_the_deadline(caller.quorum), late=True)
+        self._tell(caller, lambda: self._tally.at_the_deadline(caller.quorum), late=True)
 
-    def _freeze(self, caller: Caller, verdict: Verdict, *, late: bool = False) -> None:
-        if not caller.answer.done():
-            frozen = self._tally.freeze(caller.rows, verdict, elapsed=self._clock() - self._began, late=late)
-            caller.answer.set_result(frozen)
+    def _tell(
+        self, caller: Caller, judge: Callable[[], Verdict | None], *, late: bool = False, by: int | None = None
+    ) -> None:
+        """Give `caller` its answer, if there is a verdict. An error of the rule ends its wait, too."""
+        if caller.answer.done():
+            return
+        try:
+            if (verdict := judge()) is not None:
+                elapsed = self._clock() - self.began
+                caller.answer.set_result(self._tally.freeze(caller.rows, verdict, elapsed=elapsed, late=late, by=by))
+        except Exception as error:
+            if isinstance(error, RuleFailed):
+                log.error("%s", error, exc_info=error.__cause__)  # the caller is not shown the traceback
+            caller.answer.set_exception(error)

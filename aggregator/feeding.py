@@ -1,6 +1,7 @@
 """Each member is fed by name: which of an ensemble's inputs become which of a member's.
 
-Members of one ensemble may use different features, or the same in another order. An ensemble takes the union.
+Members of one ensemble may use different features, in another order, in tensors of other names, or as other numbers. An
+ensemble takes the union of the features, each once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -8,21 +9,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.types import Array, TensorSpec
+from models.types import DTYPES, Array, TensorSpec
 
 Feed = Callable[[Mapping[str, Array]], Mapping[str, Array]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Column:
-    """Where one feature lies in an ensemble's inputs."""
+class _Feature:
+    """A feature as an ensemble takes it: its `home` is the first tensor that has it."""
 
-    tensor: TensorSpec
-    index: int
+    name: str
+    home: str
+    datatype: str
+    nullable: bool
 
 
 def union_of(members: Mapping[str, Sequence[TensorSpec]]) -> tuple[TensorSpec, ...]:
     """The inputs of an ensemble: every feature of any member once, in order of first mention.
+
+    A value must be right for every member that uses it: it may be missing only if it may for all, and of integers and
+    floats the integers are asked for, which can be given as both.
 
     Raises:
         ValueError: two members disagree about the datatype of a feature, or inputs without feature names differ.
@@ -32,45 +38,98 @@ def union_of(members: Mapping[str, Sequence[TensorSpec]]) -> tuple[TensorSpec, .
         return inputs[0]
     if any(not spec.features for specs in inputs for spec in specs):
         raise ValueError(f"members with different inputs need feature names: {', '.join(members)}")
-    merged: dict[str, list[str]] = {}
-    specs_of: dict[str, TensorSpec] = {}
-    home: dict[str, str] = {}
+    found: dict[str, _Feature] = {}
     for name, specs in members.items():
         for spec in specs:
-            first = specs_of.setdefault(spec.name, spec)
-            if first.datatype != spec.datatype:
-                raise ValueError(f"member {name}: input {spec.name} is {spec.datatype}, elsewhere {first.datatype}")
             for feature in spec.features:
-                if home.setdefault(feature, spec.name) != spec.name:
-                    raise ValueError(
-                        f"member {name}: feature {feature!r} is in {spec.name}, elsewhere in another input"
-                    )
-                if feature not in merged.setdefault(spec.name, []):
-                    merged[spec.name].append(feature)
-    nullable = {tensor: all(_nullable(specs, tensor) for specs in inputs) for tensor in merged}
-    return tuple(
-        TensorSpec(tensor, specs_of[tensor].datatype, (-1, len(features)), tuple(features), nullable[tensor])
-        for tensor, features in merged.items()
-    )
+                found[feature] = _merged(found.get(feature), feature, spec, name)
+    return _tensors(list(found.values()))
 
 
-def _nullable(specs: Sequence[TensorSpec], tensor: str) -> bool:
-    return all(spec.nullable for spec in specs if spec.name == tensor)
+def _merged(known: _Feature | None, feature: str, spec: TensorSpec, member: str) -> _Feature:
+    if known is None:
+        return _Feature(feature, spec.name, spec.datatype, spec.nullable)
+    datatype = _common(known.datatype, spec.datatype)
+    if datatype is None:
+        raise ValueError(f"member {member}: feature {feature!r} is {spec.datatype}, elsewhere {known.datatype}")
+    nullable = known.nullable and spec.nullable and DTYPES[datatype].kind == "f"
+    return _Feature(feature, known.home, datatype, nullable)
+
+
+def _common(one: str, other: str) -> str | None:
+    """The datatype whose values both can take: an integer before a float, the narrower integer, the wider float."""
+    if one == other:
+        return one
+    kinds = DTYPES[one].kind + DTYPES[other].kind
+    if not set(kinds) <= set("iuf"):
+        return None
+    if kinds == "ff":
+        return "FP64"
+    if "f" in kinds:
+        return other if kinds[0] == "f" else one
+    return min(one, other, key=lambda kind: DTYPES[kind].itemsize) if kinds[0] == kinds[1] else None
+
+
+def _tensors(features: Sequence[_Feature]) -> tuple[TensorSpec, ...]:
+    """The largest kind of each home keeps its name; what else is there is a tensor (-1, 1) for each column."""
+    groups: dict[tuple[str, str, bool], list[_Feature]] = {}
+    for feature in features:
+        groups.setdefault((feature.home, feature.datatype, feature.nullable), []).append(feature)
+    largest: dict[str, list[_Feature]] = {}
+    for (home, *_), group in groups.items():
+        if len(group) > max(1, len(largest.get(home, ()))):
+            largest[home] = group
+    names = {one.name: home for home, group in largest.items() for one in group}
+    tensors: dict[str, list[_Feature]] = {}
+    for feature in features:
+        tensors.setdefault(names.get(feature.name, feature.name), []).append(feature)
+    return tuple(_tensor(name, group) for name, group in tensors.items())
+
+
+def _tensor(name: str, group: Sequence[_Feature]) -> TensorSpec:
+    if len({(one.datatype, one.nullable) for one in group}) > 1:
+        raise ValueError(f"feature {name!r} has the name of an input that holds other features")
+    first = group[0]
+    return TensorSpec(name, first.datatype, (-1, len(group)), tuple(one.name for one in group), first.nullable)
 
 
 def feed_of(whole: Sequence[TensorSpec], member: Sequence[TensorSpec]) -> Feed | None:
     """How inputs `whole` become the inputs `member`; None if they are the same."""
     if tuple(whole) == tuple(member):
         return None
-    columns = {feature: _Column(spec, at) for spec in whole for at, feature in enumerate(spec.features)}
-    picks = [(spec.name, _source(spec, columns), _indices(spec, columns)) for spec in member]
-    return lambda inputs: {name: inputs[source][:, indices] for name, source, indices in picks}
+    places = {feature: (spec.name, at) for spec in whole for at, feature in enumerate(spec.features)}
+    picks = [(spec.name, _pick(spec, places)) for spec in member]
+    return lambda inputs: {name: pick(inputs) for name, pick in picks}
 
 
-def _source(spec: TensorSpec, columns: Mapping[str, _Column]) -> str:
-    (source,) = {columns[feature].tensor.name for feature in spec.features}
-    return source
+def _pick(spec: TensorSpec, places: Mapping[str, tuple[str, int]]) -> Callable[[Mapping[str, Array]], Array]:
+    """One tensor of a member: columns of one tensor of the ensemble at once, of several side by side."""
+    sources = [places[feature] for feature in spec.features]
+    dtype = spec.dtype
+    if len({tensor for tensor, _ in sources}) == 1:
+        source, indices = sources[0][0], np.array([at for _, at in sources])
+        return lambda inputs: inputs[source][:, indices].astype(dtype, copy=False)
+    return lambda inputs: np.stack([inputs[tensor][:, at] for tensor, at in sources], axis=1).astype(dtype, copy=False)
 
 
-def _indices(spec: TensorSpec, columns: Mapping[str, _Column]) -> Array:
-    return np.array([columns[feature].index for feature in spec.features])
+def example_of(
+    whole: Sequence[TensorSpec], members: Sequence[tuple[Sequence[TensorSpec], Sequence[object] | None]]
+) -> tuple[object, ...] | None:
+    """One row of an ensemble, from the inputs and examples of its members; None if a feature has no value there."""
+    for specs, example in members:
+        if example and feed_of(whole, specs) is None:
+            return tuple(example)
+    values: dict[str, object] = {}
+    for specs, example in members:
+        features = [feature for spec in specs for feature in spec.features]
+        for feature, value in zip(features, example or (), strict=False):
+            values.setdefault(feature, value)
+    wanted = [(feature, spec) for spec in whole for feature in spec.features]
+    if not all(feature in values for feature, _ in wanted):
+        return None
+    return tuple(_as_asked(values[feature], spec) for feature, spec in wanted)
+
+
+def _as_asked(value: object, spec: TensorSpec) -> object:
+    """A member's float where the ensemble asks for an integer."""
+    return int(value) if isinstance(value, float) and spec.dtype.kind in "iu" else value

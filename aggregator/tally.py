@@ -4,14 +4,15 @@ Members are counted from 0, in configured order, over those that were asked. A r
 of members that answered, for votes lie in the configured order whenever they came.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from aggregator.rules import Rule, agreement, entropy
-from models.types import Array, Fate, Status
+from aggregator.measures import agreement, entropy
+from aggregator.rules import Rule
+from models.types import Array, Fate, Report, Status
 
 Verdict = Literal["complete", "decided", "partial", "impossible"]
 
@@ -24,6 +25,14 @@ class Quorum:
     weight: float
     required: frozenset[int] = frozenset()
 
+    def met_by(self, members: Set[int], weights: Sequence[float]) -> bool:
+        """Whether `members` suffice; `weights` are those of all."""
+        return (
+            len(members) >= self.count
+            and self.required <= members
+            and sum(weights[member] for member in members) >= self.weight
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Voice:
@@ -34,13 +43,15 @@ class Voice:
     elapsed: float | None = None
     scores: Array | None = None
     degraded: bool = False
+    report: Report | None = None  # its own, where it is an ensemble
 
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
     """One caller's answer as it leaves: combined (n, k), agreement and entropy (n,). Without a quorum: only voices.
 
-    `late`: it left at the deadline, without waiting for those still out.
+    `late`: it left at the deadline, without waiting for those still out. `elapsed` seconds after the start; `by`: the
+    member whose answer or failure settled it, if anyone's did.
     """
 
     voices: tuple[Voice, ...]
@@ -49,12 +60,15 @@ class Frozen:
     combined: Array | None = None
     agreement: Array | None = None
     entropy: Array | None = None
+    elapsed: float = 0.0
+    by: int | None = None
 
 
 class Tally:
     """Record the votes of m members on n rows; say when a caller's answer is settled, and freeze it.
 
-    `weights` (m,) are integers, as `aggregator.rules.integer_weights` makes them.
+    `weights` (m,) are integers, as `aggregator.weights.integer_weights` makes them. Who has answered or is lost has had
+    its say: what comes of it later changes nothing.
     """
 
     def __init__(self, rule: Rule, weights: Array, *, rows: int, classes: int) -> None:
@@ -71,15 +85,19 @@ class Tally:
         """(n, k): what one member's scores look like."""
         return self._scores.shape[1:]
 
-    def record(self, member: int, scores: Array, elapsed: float, *, degraded: bool = False) -> None:
+    def record(
+        self, member: int, scores: Array, elapsed: float, *, degraded: bool = False, report: Report | None = None
+    ) -> None:
         """`member` answered with `scores` (n, k)."""
-        self._scores[member] = scores
-        self._votes[member] = self._weight[member]
-        self._hear(member, Voice("ok", "", elapsed, scores, degraded))
+        if member in self._out:
+            self._scores[member] = scores
+            self._votes[member] = self._weight[member]
+            self._hear(member, Voice("ok", "", elapsed, self._scores[member], degraded, report))
 
-    def lose(self, member: int, fate: Fate, reason: str, elapsed: float) -> None:
+    def lose(self, member: int, fate: Fate, reason: str, elapsed: float, report: Report | None = None) -> None:
         """`member` will not answer."""
-        self._hear(member, Voice(fate, reason, elapsed))
+        if member in self._out:
+            self._hear(member, Voice(fate, reason, elapsed, report=report))
 
     def _hear(self, member: int, voice: Voice) -> None:
         self._voices[member] = voice
@@ -100,17 +118,10 @@ class Tally:
         return "partial" if self._met(quorum) else "impossible"
 
     def _met(self, quorum: Quorum) -> bool:
-        return self._suffice(self._answered(), quorum)
+        return quorum.met_by(self._answered(), self._weight)
 
     def _reachable(self, quorum: Quorum) -> bool:
-        return self._suffice(self._answered() | self._out, quorum)
-
-    def _suffice(self, members: set[int], quorum: Quorum) -> bool:
-        return (
-            len(members) >= quorum.count
-            and quorum.required <= members
-            and sum(self._weight[member] for member in members) >= quorum.weight
-        )
+        return quorum.met_by(self._answered() | self._out, self._weight)
 
     def _answered(self) -> set[int]:
         return {member for member, voice in enumerate(self._voices) if voice and voice.fate == "ok"}
@@ -119,17 +130,23 @@ class Tally:
         outstanding = np.full(self._votes.shape[1], sum(self._weight[member] for member in self._out))[rows]
         return bool(self._rule.settled(self._scores[:, rows], self._votes[:, rows], outstanding).all())
 
-    def freeze(self, rows: slice, verdict: Verdict, *, elapsed: float, late: bool) -> Frozen:
+    def freeze(self, rows: slice, verdict: Verdict, *, elapsed: float, late: bool, by: int | None = None) -> Frozen:
         """The answer for `rows` from what has been said by now; nothing that comes later changes it."""
         still_out = Voice("late", "timeout", elapsed) if late else Voice("unneeded", "", elapsed)
-        voices = tuple(voice or still_out for voice in self._voices)
+        voices = tuple(_about(rows, voice or still_out) for voice in self._voices)
         if verdict == "impossible":
-            return Frozen(voices, late)
+            return Frozen(voices, late, elapsed=elapsed, by=by)
         scores, votes = self._scores[:, rows], self._votes[:, rows]
         combined = self._rule.combine(scores, votes)
         if combined.shape[1] == 1:  # a regression: there are no labels to agree on
-            return Frozen(voices, late, verdict, combined)
-        return Frozen(voices, late, verdict, combined, agreement(scores, votes, combined), entropy(combined))
+            return Frozen(voices, late, verdict, combined, elapsed=elapsed, by=by)
+        agreed = agreement(scores, votes, combined)
+        return Frozen(voices, late, verdict, combined, agreed, entropy(combined), elapsed, by)
+
+
+def _about(rows: slice, voice: Voice) -> Voice:
+    """`voice` as one caller hears it: what was said of other callers' rows is not its business."""
+    return voice if voice.scores is None else replace(voice, scores=voice.scores[rows])
 
 
 def quorum_of(weights: Array, count: int | None, share: float | None, required: Sequence[int] = ()) -> Quorum:

@@ -12,6 +12,7 @@ from backends.cost import Cost
 from models.deadline import Deadline, to_monotonic_ns
 from models.errors import LateInQueue, Overloaded
 from models.runtimes import Model
+from models.stopwatch import Stopwatch
 from models.types import Array, InferRequest, InferResponse
 
 ON_LOOP_SECONDS = 0.0002  # a hop to the thread and back costs about as much
@@ -47,7 +48,10 @@ class Local:
         self._queue: deque[Future[dict[str, Array]]] = deque()
 
     async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
-        parts = [await self._run(chunk, deadline) for chunk in self._chunks(request)]
+        stopwatch = request.stopwatch
+        parts = [await self._run(chunk, deadline, stopwatch) for chunk in self._chunks(request)]
+        if stopwatch is not None:
+            stopwatch.lap("return")
         whole = parts[0] if len(parts) == 1 else {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
         return InferResponse(whole, request.id)
 
@@ -59,13 +63,13 @@ class Local:
             yield {name: array[start : start + size] for name, array in request.inputs.items()}
             start += size
 
-    async def _run(self, inputs: dict[str, Array], deadline: Deadline) -> dict[str, Array]:
+    async def _run(self, inputs: dict[str, Array], deadline: Deadline, stopwatch: Stopwatch | None) -> dict[str, Array]:
         rows, expiry = len(next(iter(inputs.values()))), to_monotonic_ns(deadline)
         if not self._busy() and self._is_tiny(rows):
-            return self._unless_late(inputs, rows, expiry)
+            return self._unless_late(inputs, rows, expiry, stopwatch)
         if len(self._queue) >= MAX_QUEUE:
             raise Overloaded(f"{len(self._queue)} chunks wait for the model's thread")
-        job = self._executor.submit(self._unless_late, inputs, rows, expiry)
+        job = self._executor.submit(self._unless_late, inputs, rows, expiry, stopwatch)
         self._queue.append(job)
         try:
             return await asyncio.wrap_future(job)
@@ -84,11 +88,17 @@ class Local:
         expected = self.cost.predict(rows)
         return expected is not None and expected < ON_LOOP_SECONDS and rows <= FAR * self._reach
 
-    def _unless_late(self, inputs: dict[str, Array], rows: int, expiry: int) -> dict[str, Array]:
+    def _unless_late(
+        self, inputs: dict[str, Array], rows: int, expiry: int, stopwatch: Stopwatch | None
+    ) -> dict[str, Array]:
+        if stopwatch is not None:
+            stopwatch.lap("wait")
         if time.monotonic_ns() >= expiry:
             raise LateInQueue("the deadline passed before the model was free")
         began = self._clock()
         outputs = self._model(inputs)
+        if stopwatch is not None:
+            stopwatch.lap("model")
         self.cost.learn(rows, self._clock() - began)
         self._reach = max(float(rows), self._reach * FADE)
         return outputs

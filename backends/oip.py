@@ -6,7 +6,7 @@ closed by whoever composes.
 
 import errno
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 
@@ -25,8 +25,20 @@ from models.errors import (
     ServerFault,
 )
 from models.oip.requests import encode_request
-from models.oip.responses import decode_response
-from models.types import PREDICTIONS, PROBABILITIES, InferRequest, InferResponse, Signature, TensorSpec
+from models.oip.responses import decode_answer
+from models.one_hot import one_hot
+from models.stopwatch import from_server_timing
+from models.types import (
+    ALONE,
+    PREDICTIONS,
+    PROBABILITIES,
+    Array,
+    InferRequest,
+    InferResponse,
+    Report,
+    Signature,
+    TensorSpec,
+)
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 DEADLINE = "X-Chorus-Deadline"
@@ -35,6 +47,7 @@ MAX_ANSWER_BYTES = 64 << 20
 BYTES_PER_NUMBER = 64  # a float64 in JSON takes at most 25, and some servers indent
 BYTES_BESIDE = 64 << 10  # for all that is not a number
 ABOUT_THE_INPUT = frozenset({400, 413, 415, 422})
+DEGRADED = Report(degraded=True)
 
 
 def absolute(deadline: Deadline) -> tuple[str, str]:
@@ -49,7 +62,11 @@ def relative(deadline: Deadline) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A model as its server knows it: the URL to ask, the names it uses, and the signature that is ours."""
+    """A model as its server knows it: the URL to ask, the names it uses, and the signature that is ours.
+
+    `inputs` are those of the signature in its order, or one tensor (n, 1) for each feature. `names_labels`: a
+    classifier whose output is a label per row.
+    """
 
     url: str
     model: str
@@ -57,6 +74,7 @@ class Remote:
     inputs: Sequence[TensorSpec]
     output: str
     binary: bool = True
+    names_labels: bool = False
 
 
 def remote(base: str, model: str, signature: Signature, *, version: str | None = None) -> Remote:
@@ -91,20 +109,44 @@ class Oip:
 
     async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
         remote = self._remote
-        body, header_length = encode_request(request, remote.inputs, [remote.output], binary=remote.binary)
+        check_headers(request)
+        fed = self._fed(request)
+        body, header_length = encode_request(fed, remote.inputs, [remote.output], binary=remote.binary)
         headers = self._headers(request, deadline, header_length)
+        if (stopwatch := request.stopwatch) is not None:
+            stopwatch.lap("encode")
         try:
             async with self._session.post(
                 remote.url, data=body, headers=headers, allow_redirects=False, auto_decompress=False
             ) as response:
                 answer = await self._answer(response, self._longest(request.rows))
-            outputs = decode_response(*answer, remote.model, [remote.output])
+                if stopwatch is not None:
+                    stopwatch.lap("send_receive")
+                    stopwatch.split("send_receive", from_server_timing(response.headers.get("Server-Timing", "")))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise translated(error) from error
-        said = validated({self._canonical: outputs[remote.output]}, remote.signature, request.rows)
+        outputs, degraded = decode_answer(*answer, remote.model, [remote.output], asked=request.id)
+        said = self._said(outputs[remote.output], request.rows)
         if self._temperature is not None:
             said[PROBABILITIES] = tempered(said[PROBABILITIES], self._temperature)
-        return InferResponse(said, request.id)
+        if stopwatch is not None:
+            stopwatch.lap("decode_answer")
+        return InferResponse(said, request.id, DEGRADED if degraded else ALONE)
+
+    def _fed(self, request: InferRequest) -> InferRequest:
+        """`request` with its inputs as they are there: it may be that each feature is one."""
+        specs = self._remote.inputs
+        if len(specs) == len(request.inputs):
+            return request
+        (features,) = request.inputs.values()
+        columns = {spec.name: features[:, [at]] for at, spec in enumerate(specs)}
+        return replace(request, inputs=columns)
+
+    def _said(self, output: Array, rows: int) -> dict[str, Array]:
+        """The canonical answer; labels are taken as certain."""
+        if self._remote.names_labels:
+            output = one_hot(output, self._remote.signature.labels)
+        return validated({self._canonical: output}, self._remote.signature, rows)
 
     def _headers(self, request: InferRequest, deadline: Deadline, header_length: int | None) -> dict[str, str]:
         name, value = self._deadline_header(deadline)
@@ -112,9 +154,6 @@ class Oip:
         if header_length is not None:
             headers["Content-Type"] = "application/octet-stream"
             headers[HEADER_LENGTH] = str(header_length)
-        passed_on = request.id + request.trace
-        if not (passed_on.isascii() and passed_on.isprintable()):
-            raise InvalidRequest("what stands in a header must be printable ASCII", "$.id")
         if request.id:
             headers["X-Request-Id"] = request.id
         if request.trace:
@@ -136,6 +175,13 @@ class Oip:
             raise InvalidAnswer("the answer is compressed, which was not asked for")
         length = response.headers.get(HEADER_LENGTH)
         return body, None if length is None else int(length)
+
+
+def check_headers(request: InferRequest) -> None:
+    """What is passed on in headers must not be able to end one: a fault of the caller, not of the backend."""
+    for name, text in (("id", request.id), ("trace", request.trace)):
+        if not (text.isascii() and text.isprintable()):
+            raise InvalidRequest("what stands in a header must be printable ASCII", f"$.{name}")
 
 
 async def _read(response: aiohttp.ClientResponse, longest: int) -> bytes | None:

@@ -1,9 +1,11 @@
 """What stands behind a name: handlers read it here, never from a backend, which stays a plain callable."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from backends.base import Backend
+from backends.outcomes import Outcomes
 from backends.statistics import Statistics
 from models.deadline import Deadline
 from models.types import Signature
@@ -33,9 +35,12 @@ class Served:
     runtime: str = ""
     members: tuple[str, ...] = ()  # of an ensemble
     quorum: int = 1  # how many of them an answer needs, unless the request says otherwise
+    answerable: "Callable[[Callable[[Served], bool]], bool] | None" = None  # of an ensemble: if just these were ready
+    alone: Backend | None = None  # the bare model, past all that keeps count; it laps a request's stopwatch
     example: tuple[object, ...] | None = None  # one row, in the order of the features
     state: State = field(default_factory=State)
     statistics: Statistics = field(default_factory=Statistics)
+    outcomes: Outcomes | None = None  # of an ensemble
 
     def deadline(self, received: float, timeout: float | None, longest: float) -> Deadline:
         """The deadline of a request whose headers were read at `received`, on the loop's clock."""

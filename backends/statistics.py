@@ -3,31 +3,41 @@
 from collections import Counter, deque
 from collections.abc import Sequence
 
+from backends.histogram import ROWS, SECONDS, Histogram
+
 
 class Statistics:
-    """Counts by fate, calls under way, and the durations of the last calls that were answered."""
+    """Counts by fate, calls under way and waiting, and the durations of calls that were answered.
+
+    `durations` and `rows` are since the start; quantiles are of the last `window` answered calls.
+    """
 
     def __init__(self, *, window: int = 1000, errors: int = 8) -> None:
         self.in_flight = 0
+        self.queued = 0
         self.asked = 0
         self.fates: Counter[str] = Counter()
+        self.durations = Histogram(SECONDS)
+        self.rows = Histogram(ROWS)
         self.last_errors: deque[str] = deque(maxlen=errors)
-        self._durations: deque[float] = deque(maxlen=window)
+        self._recent: deque[float] = deque(maxlen=window)
 
-    def begin(self) -> None:
+    def begin(self, rows: int = 1) -> None:
         self.asked += 1
         self.in_flight += 1
+        self.rows.add(rows)
 
     def end(self, fate: str, seconds: float | None = None) -> None:
         """Close a call; `seconds` only of calls that were answered, for others say nothing about the backend."""
         self.in_flight -= 1
         self.fates[fate] += 1
         if seconds is not None:
-            self._durations.append(seconds)
+            self.durations.add(seconds)
+            self._recent.append(seconds)
 
     def quantiles(self, levels: Sequence[float]) -> list[float] | None:
         """The durations at `levels`, in seconds, over the last calls; None before the first."""
-        ordered = sorted(self._durations)
+        ordered = sorted(self._recent)
         if not ordered:
             return None
         return [ordered[min(int(level * len(ordered)), len(ordered) - 1)] for level in levels]

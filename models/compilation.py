@@ -4,6 +4,8 @@ One row through a compiled forest costs microseconds where scikit-learn takes mi
 does not agree, is served as it was fitted, and the manifest says why.
 """
 
+import copy
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +21,15 @@ from models.types import PREDICTIONS, PROBABILITIES, Array, Signature, TensorSpe
 
 CLOSE = 1e-5  # what float32 arithmetic in another order may come to
 TIE = 1e-4  # two labels nearer than this may change places
+
+CONVERTED: Mapping[str, str] = {
+    "BOOL": "BooleanTensorType",
+    "BYTES": "StringTensorType",
+    "FP32": "FloatTensorType",
+    "FP64": "DoubleTensorType",
+    "INT64": "Int64TensorType",
+}
+"""skl2onnx's types of inputs, by ours."""
 
 
 class NotConvertedError(ChorusError):
@@ -51,7 +62,7 @@ def compiled(
 
 
 def compile_to_onnx(estimator: Any, signature: Signature) -> bytes:
-    """`estimator`, of scikit-learn or xgboost, as an ONNX model with the signature's inputs, which are float32.
+    """`estimator`, of scikit-learn or xgboost, as an ONNX model with the signature's inputs.
 
     Raises:
         NotConvertedError: the converters cannot.
@@ -63,7 +74,13 @@ def compile_to_onnx(estimator: Any, signature: Signature) -> bytes:
             model = (_from_xgboost if of_xgboost(estimator) else _from_sklearn)(estimator, signature.inputs)
             return bytes(model.SerializeToString())
     except Exception as error:  # converters raise whatever they stumble over
-        raise NotConvertedError(f"does not convert to ONNX: {one_line(error)}") from error
+        raise NotConvertedError(f"does not convert to ONNX: {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    """skl2onnx's longest message in few words."""
+    unknown = re.search(r"Unable to find a shape calculator for type '<class '([\w.]+)'>'", str(error))
+    return f"there is no converter for {unknown[1]}" if unknown else one_line(error)
 
 
 def of_xgboost(estimator: Any) -> bool:
@@ -76,15 +93,18 @@ def _from_xgboost(estimator: Any, specs: tuple[TensorSpec, ...]) -> Any:
     from onnxmltools.convert.common.data_types import FloatTensorType
 
     (spec,) = specs  # xgboost takes one matrix
+    if estimator.get_booster().feature_names is not None:
+        estimator = copy.deepcopy(estimator)
+        estimator.get_booster().feature_names = None  # the converter knows columns by number alone
     return convert_xgboost(estimator, initial_types=[(spec.name, FloatTensorType([None, spec.shape[1]]))])
 
 
 def _from_sklearn(estimator: Any, specs: tuple[TensorSpec, ...]) -> Any:
     from skl2onnx import to_onnx
-    from skl2onnx.common.data_types import FloatTensorType
+    from skl2onnx.common import data_types
     from sklearn.base import is_classifier
 
-    types = [(spec.name, FloatTensorType([None, *spec.shape[1:]])) for spec in specs]
+    types = [(spec.name, getattr(data_types, CONVERTED[spec.datatype])([None, *spec.shape[1:]])) for spec in specs]
     options = {id(estimator): {"zipmap": False}} if is_classifier(estimator) else None
     return to_onnx(estimator, initial_types=types, options=options)
 

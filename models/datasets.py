@@ -72,7 +72,34 @@ def _breast_cancer(name: str) -> Dataset:
     )
 
 
-DATASETS: Mapping[str, Callable[[str], Dataset]] = {"breast-cancer": _breast_cancer}
+def _digits(name: str) -> Dataset:
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return Dataset(
+        name,
+        "classification",
+        bunch.data.astype(np.float32),
+        bunch.target.astype(np.int64),
+        tuple(map(str, bunch.feature_names)),
+        tuple(map(str, bunch.target_names)),
+    )
+
+
+def _diabetes(name: str) -> Dataset:
+    """In the units that were measured, as a user would ask: scikit-learn's default is scaled over all rows."""
+    from sklearn.datasets import load_diabetes
+
+    bunch = load_diabetes(scaled=False)
+    features = tuple(map(str, bunch.feature_names))
+    return Dataset(name, "regression", bunch.data.astype(np.float32), bunch.target.astype(np.float64), features)
+
+
+DATASETS: Mapping[str, Callable[[str], Dataset]] = {
+    "breast-cancer": _breast_cancer,
+    "digits": _digits,
+    "diabetes": _diabetes,
+}
 
 
 def dataset_called(name: str) -> Dataset:

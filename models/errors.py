@@ -16,9 +16,11 @@
         |-- InputRejected       failed:  input_rejected
         |-- SignatureMismatch   failed:  signature      ill
         |-- Overloaded          skipped: shed           retryable; refused here, before any call
+        |-- RateLimited         skipped: rate_limited   retryable; it could only start after its deadline
         |-- Away                skipped: away           its process is being started
         |-- Disabled            skipped: disabled
         |-- Unverified          skipped: unverified     its metadata has not been read yet
+        |-- RuleFailed          failed:  rule           a custom rule's, of all members that answered
         `-- NoQuorum            an ensemble's; `report` has each member's fate
 
 `retryable`: another try may succeed and does no harm. `ill`: it speaks against the backend's health.
@@ -118,6 +120,14 @@ class Overloaded(BackendError):
     retryable = True
 
 
+class RateLimited(BackendError):
+    """Refused at once: a rate limit would let the call start only after its deadline, or too many wait already."""
+
+    fate: Fate = "skipped"
+    reason = "rate_limited"
+    retryable = True
+
+
 class Away(BackendError):
     fate: Fate = "skipped"
     reason = "away"
@@ -133,13 +143,24 @@ class Unverified(BackendError):
     reason = "unverified"
 
 
+class RuleFailed(BackendError):
+    """The code of a custom rule raised, or what it gave is no answer."""
+
+    reason = "rule"
+
+
 class NoQuorum(BackendError):
-    """Too few members answered. Late if the deadline came first, else failed; `report` has each member's fate."""
+    """Too few members answered; `report` has each member's fate.
+
+    Late if the deadline came first; else failed, `rejected` if all who spoke refused the input.
+    """
 
     reason = "quorum"
 
-    def __init__(self, message: str, report: Report, *, late: bool) -> None:
+    def __init__(self, message: str, report: Report, *, late: bool, rejected: bool = False) -> None:
         super().__init__(message)
         self.report = report
         if late:
             self.fate, self.reason = "late", "timeout"
+        elif rejected:
+            self.reason = InputRejected.reason

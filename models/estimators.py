@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
-
-from models.types import Task
 
 
 def _logreg(seed: int) -> Any:
@@ -27,12 +26,13 @@ def _hist_gb(seed: int) -> Any:
     return HistGradientBoostingClassifier(random_state=seed)
 
 
-def _mlp(seed: int) -> Any:
+def _mlp(seed: int, learning_rate: float = 0.001) -> Any:
     from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return make_pipeline(StandardScaler(), MLPClassifier((32,), max_iter=1000, random_state=seed))
+    network = MLPClassifier((32,), max_iter=1000, learning_rate_init=learning_rate, random_state=seed)
+    return make_pipeline(StandardScaler(), network)
 
 
 def _xgboost(seed: int) -> Any:
@@ -41,16 +41,89 @@ def _xgboost(seed: int) -> Any:
     return XGBClassifier(n_estimators=100, max_depth=3, learning_rate=0.1, n_jobs=1, random_state=seed)
 
 
-ESTIMATORS: Mapping[Task, Mapping[str, Callable[[int], Any]]] = {
-    "classification": {
+def _extra_trees(seed: int) -> Any:
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    return ExtraTreesClassifier(n_estimators=100, random_state=seed)
+
+
+def _knn(seed: int) -> Any:
+    """Nothing in it is random. Distances between whole numbers are exact: the neighbours are the same in float32."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    return KNeighborsClassifier(5)
+
+
+def _qda(seed: int) -> Any:
+    """Nothing in it is random. Regularised, for some pixels are always blank."""
+    from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+
+    return QuadraticDiscriminantAnalysis(reg_param=0.1)
+
+
+def _ridge(seed: int) -> Any:
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), Ridge(random_state=seed))
+
+
+def _svr(seed: int) -> Any:
+    """Nothing in it is random. `C` is of the size of the target's spread, which is not scaled."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVR
+
+    return make_pipeline(StandardScaler(), SVR(C=30.0, gamma=0.02))
+
+
+def _knn_regressor(seed: int) -> Any:
+    """Nothing in it is random."""
+    from sklearn.neighbors import KNeighborsRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), KNeighborsRegressor(15))
+
+
+def _forest_regressor(seed: int) -> Any:
+    from sklearn.ensemble import RandomForestRegressor
+
+    return RandomForestRegressor(n_estimators=200, min_samples_leaf=3, random_state=seed)
+
+
+def _xgboost_regressor(seed: int) -> Any:
+    from xgboost import XGBRegressor
+
+    return XGBRegressor(n_estimators=100, max_depth=3, learning_rate=0.05, n_jobs=1, random_state=seed)
+
+
+ESTIMATORS: Mapping[str, Mapping[str, Callable[[int], Any]]] = {
+    "breast-cancer": {
         "logreg": _logreg,
         "forest": _forest,
         "hist-gb": _hist_gb,
         "mlp": _mlp,
         "xgboost": _xgboost,
     },
+    "digits": {
+        "logreg": _logreg,
+        "qda": _qda,
+        "knn": _knn,
+        "extra-trees": _extra_trees,
+        "mlp": partial(_mlp, learning_rate=0.01),
+        "xgboost": _xgboost,
+    },
+    "diabetes": {
+        "ridge": _ridge,
+        "svr": _svr,
+        "knn": _knn_regressor,
+        "forest": _forest_regressor,
+        "xgboost": _xgboost_regressor,
+    },
 }
-"""By task and member: an unfitted estimator from a seed."""
+"""By data set and member: an unfitted estimator from a seed."""
 
 
 def parameters_of(estimator: Any) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from models.types import Signature
 
 MANIFEST = "manifest.json"
 
-Runtime = Literal["onnx", "sklearn", "xgboost"]
+Runtime = Literal["onnx", "sklearn", "xgboost", "python"]
+"""What runs a model. A version of the registry is never `python`, which is for functions of a configuration."""
 
 RUNTIMES: dict[str, Runtime] = {".onnx": "onnx", ".skops": "sklearn", ".ubj": "xgboost", ".json": "xgboost"}
 """What runs a file, by its suffix."""
@@ -79,8 +80,8 @@ class Manifest(msgspec.Struct, frozen=True):
     metrics: dict[str, float] = {}
     """Of the calibrated model."""
     metrics_split: str = "test"
-    examples: list[list[float]] = []
-    """Raw held-out rows to try the model with."""
+    examples: list[list[Any]] = []
+    """Raw held-out rows to try the model with: numbers and strings in the order of the features, null for missing."""
 
     @property
     def temperature(self) -> float | None:
@@ -103,6 +104,8 @@ def read_manifest(folder: Path) -> Manifest:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RegistryError(f"cannot read {path}: {_said(error)}; {REMEDY}") from error
+    if manifest.runtime == "python":
+        raise RegistryError(f"{path} names the runtime 'python', which no version can have; {REMEDY}")
     for name in (*manifest.files, manifest.artefact, manifest.original):
         if name not in manifest.files or Path(name).name != name:
             raise RegistryError(f"{path} names the file {name!r}, which no version can hold; {REMEDY}")

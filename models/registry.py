@@ -1,7 +1,8 @@
 """A folder of immutable model versions and the aliases that point at them.
 
     <path>/<name>/<version>/    manifest.json, model.onnx, original.skops, ...; read-only
-    <path>/<name>/aliases.json  {"champion": "3", "candidate": "4"}
+    <path>/<name>/aliases.json  {"champion": "3", "candidate": "4", "previous": "2"}
+    <path>/<name>/.removed-1    so that a number is never given twice
 
 A name may hold slashes, as in `breast-cancer/logreg`. A version appears whole or not at all: it is written beside its
 place, flushed to the disk and renamed. Who registers or moves an alias holds a lock on the name's folder; readers need
@@ -21,10 +22,10 @@ from models.errors import RegistryError, UnknownName
 from models.manifest import Manifest, read_manifest, verify_files
 from models.names import no_such
 from models.runtimes import Model, load, load_original
-from models.writing import locked, write_atomically, write_version
+from models.writing import locked, remove_version, removed_versions, write_atomically, write_version
 
 ALIASES = "aliases.json"
-CHAMPION, CANDIDATE = "champion", "candidate"
+CHAMPION, CANDIDATE, PREVIOUS = "champion", "candidate", "previous"
 
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _VERSION = re.compile(r"[1-9][0-9]*")
@@ -142,6 +143,69 @@ class Registry:
         with locked(self.path / name):
             self._write_aliases(name, self.aliases(name) | {alias: target})
 
+    def promote(self, reference: str, *, force: bool = False) -> Version:
+        """Make a version the champion, the candidate where `reference` names none; `previous` keeps the one before.
+
+        Raises:
+            UnknownName: no such version.
+            RegistryError: unless `force`, it takes or gives something else than the champion.
+        """
+        name, _, wanted = reference.partition("@")
+        version = self.resolve(f"{name}@{wanted or CANDIDATE}")
+        if not force and (change := self._interface_change(version)):
+            raise RegistryError(f"{version} {change} than the champion; to promote it all the same: --force")
+        self._crown(name, version.version)
+        return version
+
+    def rollback(self, name: str) -> Version:
+        """Make the previous champion the champion again; a second rollback undoes the first.
+
+        Raises:
+            UnknownName: no such model.
+            RegistryError: there is no previous champion.
+        """
+        aliases = self.aliases(self.resolve(name).name)
+        if PREVIOUS not in aliases:
+            raise RegistryError(f"{name} has no previous champion: none was ever promoted over another")
+        version = self.resolve(f"{name}@{PREVIOUS}")
+        self._crown(name, version.version)
+        return version
+
+    def remove(self, reference: str) -> Version:
+        """Remove one version, which no alias may point at. Its number is not given again.
+
+        Raises:
+            UnknownName: no such version.
+            RegistryError: `reference` is not a version's number, or an alias points at it.
+        """
+        name, _, wanted = reference.partition("@")
+        if not _VERSION.fullmatch(wanted):
+            raise RegistryError(f"say which version: {name}@1, not {reference!r}")
+        with locked(self.resolve(reference).folder.parent):
+            version = self.resolve(reference)
+            pointing = [alias for alias, target in self.aliases(name).items() if target == wanted]
+            if pointing:
+                raise RegistryError(f"{version} is the {' and '.join(pointing)} of {name}; promote another one first")
+            remove_version(version.folder)
+        return version
+
+    def _interface_change(self, version: Version) -> str:
+        """What callers of the champion would notice, if anything."""
+        if CHAMPION not in self.aliases(version.name):
+            return ""
+        new, old = version.manifest.signature, self.manifest(version.name).signature
+        if (new.task, new.labels) != (old.task, old.labels):
+            return f"is for {new.task} {list(new.labels)}, not {old.task} {list(old.labels)}: something else"
+        return "" if new.inputs == old.inputs else "takes other inputs"
+
+    def _crown(self, name: str, version: str) -> None:
+        with locked(self.path / name):
+            aliases = self.aliases(name)
+            before = aliases.get(CHAMPION)
+            if before != version:
+                kept = {alias: target for alias, target in aliases.items() if (alias, target) != (CANDIDATE, version)}
+                self._write_aliases(name, kept | {CHAMPION: version} | ({PREVIOUS: before} if before else {}))
+
     def add(self, manifest: Manifest, files: Mapping[str, bytes]) -> Version:
         """Write `files` as the next version of `manifest.name`, whose version, time and hashes are filled in.
 
@@ -159,7 +223,7 @@ class Registry:
         folder = self.path / name
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder):
-            version = str(int((self.versions(name) or ["0"])[-1]) + 1)
+            version = str(max(map(int, [*self.versions(name), *removed_versions(folder), "0"])) + 1)
             complete = write_version(folder / version, msgspec.structs.replace(manifest, version=version), files)
             aliases = self.aliases(name)
             self._write_aliases(name, aliases | {CANDIDATE if CHAMPION in aliases else CHAMPION: version})

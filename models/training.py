@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 from models.calibration import fit_temperature
@@ -24,7 +25,7 @@ Progress = Callable[[str, Step], None]
 
 def members(dataset: str) -> list[str]:
     """The members that `train` would fit. Raises as `train`."""
-    return list(ESTIMATORS[dataset_called(dataset).task])
+    return list(ESTIMATORS[dataset_called(dataset).name])
 
 
 def train(
@@ -41,13 +42,22 @@ def train(
         UnknownName: no such data set or member.
     """
     data = dataset_called(dataset)
-    makers = ESTIMATORS[data.task]
+    makers = ESTIMATORS[data.name]
     for member in only:
         if member not in makers:
             raise UnknownName(no_such(f"member of {dataset}", member, makers))
     rows = split(data, seed)
     chosen = [member for member in makers if not only or member in only]
-    return [_train(member, makers[member](seed), data, rows, registry, progress, seed) for member in chosen]
+    with _one_thread():
+        return [_train(member, makers[member](seed), data, rows, registry, progress, seed) for member in chosen]
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    """Fit on one thread: for so few rows more cost more than they do, and sums would depend on how many there are."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # scikit-learn's own; it ships no types
+
+    limits: AbstractContextManager[Any] = threadpool_limits(1)
+    return limits
 
 
 def _train(

@@ -7,10 +7,13 @@ probabilities, so nothing carries labels along; codecs add them at the edge.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from models.stopwatch import Stopwatch
 
 Array = npt.NDArray[Any]
 Task = Literal["classification", "regression", "embedding", "text", "transform"]
@@ -99,12 +102,16 @@ NO_PARAMETERS = Parameters()
 
 @dataclass(frozen=True, slots=True)
 class InferRequest:
-    """Named tensors with `rows` rows each. `trace` is the caller's W3C `traceparent`, passed on as it came."""
+    """Named tensors with `rows` rows each. `trace` is the caller's W3C `traceparent`, passed on as it came.
+
+    `stopwatch`: whoever answers times the stages of its work with it.
+    """
 
     inputs: Mapping[str, Array]
     id: str = ""
     parameters: Parameters = NO_PARAMETERS
     trace: str = ""
+    stopwatch: "Stopwatch | None" = None
 
     @property
     def rows(self) -> int:
@@ -121,6 +128,20 @@ class MemberReport:
     reason: str = ""
     elapsed: float | None = None
     scores: Array | None = None  # what it said, (n, k), if it answered
+    report: "Report | None" = None  # its own, where it is an ensemble
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """When an ensemble knew what to say: `elapsed` seconds after the fan-out `began`, on the clock of durations.
+
+    `by` is the member whose answer or failure settled it; empty if nobody's did, as at the deadline (`late`).
+    """
+
+    began: float
+    elapsed: float
+    by: str = ""
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +156,9 @@ class Report:
     members: Mapping[str, MemberReport] = field(default_factory=dict)
     agreement: Array | None = None  # (n,), the share of weight behind the answer
     entropy: Array | None = None  # (n,), of the combined probabilities, in nats
+    disagreed: tuple[int, ...] | None = None  # rows under `min_agreement`, where the ensemble has one
+    settled: Settled | None = None
+    labels: tuple[str, ...] = ()  # the order of the members' scores
 
 
 ALONE = Report()

@@ -15,6 +15,7 @@ import msgspec
 from models.manifest import MANIFEST, Manifest, encode_manifest
 
 READ_ONLY = 0o444
+REMOVED = ".removed-"
 
 
 def write_version(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Manifest:
@@ -37,6 +38,21 @@ def write_version(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) 
         raise
     _flush(folder.parent)
     return manifest
+
+
+def remove_version(folder: Path) -> None:
+    """Take the version in `folder` away, at once for all who look; leave a mark that its number was used."""
+    (folder.parent / f"{REMOVED}{folder.name}").touch()
+    _flush(folder.parent)
+    doomed = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    folder.rename(doomed / folder.name)
+    shutil.rmtree(doomed, ignore_errors=True)
+    _flush(folder.parent)
+
+
+def removed_versions(folder: Path) -> list[str]:
+    """The numbers of the versions in `folder` that were there once."""
+    return [path.name.removeprefix(REMOVED) for path in folder.glob(f"{REMOVED}*")]
 
 
 def write_atomically(path: Path, contents: bytes) -> None:

@@ -4,6 +4,13 @@ import sys
 
 import click
 
+from server.commands.backends import backends
+from server.commands.check import check
+from server.commands.config import config
+from server.commands.init import init
+from server.commands.models import models
+from server.commands.predict import predict
+from server.commands.requests import requests
 from server.commands.serve import serve
 from server.commands.train import train
 
@@ -19,9 +26,21 @@ def chorus() -> None:
     Try it:
       chorus train          fit and register the models of the demonstration
       chorus serve          serve what chorus.toml names
+      chorus predict breast-cancer rows.csv
+    Your own models:
+      chorus models add     put them into the registry
+      chorus init           write a chorus.toml that serves them
+      chorus check          find its mistakes
     """
 
 
+chorus.add_command(backends)
+chorus.add_command(check)
+chorus.add_command(config)
+chorus.add_command(models)
+chorus.add_command(init)
+chorus.add_command(predict)
+chorus.add_command(requests)
 chorus.add_command(serve)
 chorus.add_command(train)
 

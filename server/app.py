@@ -4,11 +4,16 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import HttpVersion11, web
 
-from server import about, debug, inference
+from server import about, debug, history, inference, probe, switches
 from server.composition import Current
 from server.errors import problem_response
 from server.inference import CURRENT, LIMITS, Limits
-from server.middleware import around
+from server.journal import Journal
+from server.metrics import REGISTRY, metrics, metrics_registry
+from server.middleware import TRAFFIC, around
+from server.opening import TIMED
+from server.recording import JOURNAL
+from server.traffic import Traffic
 
 Route = tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]
 
@@ -19,6 +24,7 @@ ROUTES: tuple[Route, ...] = (
     ("GET", "/", about.index),
     ("GET", "/livez", about.live),
     ("GET", "/readyz", about.ready),
+    ("GET", "/metrics", metrics),
     ("POST", "/predict", inference.predict),
     ("GET", "/v1/models", about.list_v1),
     ("GET", "/v1/models/{name}", about.model_v1),
@@ -41,7 +47,18 @@ ROUTES: tuple[Route, ...] = (
 DEBUG_ROUTES: tuple[Route, ...] = (
     ("GET", "/debug/backends", debug.backends),
     ("GET", "/debug/backends/{name}", debug.backend),
+    ("POST", "/debug/backends/{name}/predict", probe.predict_alone),
+    ("POST", "/debug/backends/{name}/disable", switches.disable),
+    ("POST", "/debug/backends/{name}/enable", switches.enable),
+    ("GET", "/debug/requests", history.requests),
+    ("GET", "/debug/requests/{id}", history.one_request),
 )
+
+PRIVATE_ROUTES: tuple[Route, ...] = (
+    ("GET", "/debug/backends/{name}", debug.backend),
+    ("POST", VERSION + "/infer" + TIMED, probe.infer_timed),
+)
+"""What a worker has besides, for the front."""
 
 
 def make_app(current: Current, limits: Limits, *, with_debug: bool) -> web.Application:
@@ -49,7 +66,12 @@ def make_app(current: Current, limits: Limits, *, with_debug: bool) -> web.Appli
     app = web.Application(middlewares=[around], client_max_size=limits.max_body_bytes)
     app[CURRENT] = current
     app[LIMITS] = limits
-    for method, path, handler in ROUTES + (DEBUG_ROUTES if with_debug else ()):
+    app[TRAFFIC] = Traffic()
+    app[REGISTRY] = metrics_registry(lambda: current.composition, app[TRAFFIC])
+    if with_debug and not limits.private:
+        app[JOURNAL] = Journal()
+    more = PRIVATE_ROUTES if limits.private else DEBUG_ROUTES if with_debug else ()
+    for method, path, handler in ROUTES + more:
         app.router.add_route(method, path, handler, expect_handler=_expect)
     return app
 

@@ -18,6 +18,7 @@ import msgspec
 import uvloop
 
 from models.errors import ChorusError
+from server.config import ConfigError
 
 FATAL = 3  # the exit code after a `fatal` line
 PR_SET_PDEATHSIG = 1
@@ -51,9 +52,7 @@ def run(main: Callable[[Parent], Awaitable[None]], *, loop: str, on_message: OnM
     try:
         with asyncio.Runner(loop_factory=factory) as runner:
             runner.run(whole())
-    except (ChorusError, ValueError, OSError) as error:
-        if isinstance(error, ValueError) and os.environ.get("CHORUS_TRACEBACK"):
-            raise
+    except (ChorusError, ConfigError, OSError) as error:
         _tell({"fatal": str(error)})
         sys.exit(FATAL)
 

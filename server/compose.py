@@ -3,22 +3,31 @@
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import msgspec
 
-from aggregator.ensemble import Ensemble, Terms
+from aggregator.ensemble import Ensemble
+from aggregator.feeding import example_of
 from aggregator.member import Member, assemble
 from aggregator.reaper import Reaper
-from aggregator.rules import DEFAULT_RULE, integer_weights, make_rule
 from aggregator.tally import quorum_of
+from aggregator.weights import integer_weights
+from backends.layers.gate import Gate
 from backends.layers.observe import Observe
+from backends.outcomes import Outcomes
 from backends.served import Served, State
 from backends.statistics import Statistics
-from models.registry import Registry
+from models.registry import Registry, Version
+from models.runtimes.python import fingerprint
 from server.composition import Composition
+from server.config import ConfigError
+from server.consistency import innermost_first
+from server.functions import version_of_function
 from server.opening import open_local, open_remote, open_worker
 from server.plan import Plan
-from server.settings import EnsembleSettings, LocalSettings, RemoteSettings
+from server.settings import EnsembleSettings, LocalSettings, PythonSettings, RemoteSettings
+from server.terms import rule_name, terms_of
 
 
 @asynccontextmanager
@@ -26,7 +35,7 @@ async def composed(plan: Plan, states: Mapping[str, State]) -> AsyncIterator[Com
     """Everything that the plan's configuration names. `states` are those of the workers, which someone else updates.
 
     Raises:
-        ValueError: members of an ensemble do not fit together.
+        ConfigError: members of an ensemble do not fit together.
     """
     registry = Registry(plan.registry_path)
     async with AsyncExitStack() as opened:
@@ -35,7 +44,7 @@ async def composed(plan: Plan, states: Mapping[str, State]) -> AsyncIterator[Com
         served: dict[str, Served] = {}
         for name in plan.config.backends:
             served[name] = await _open(opened, plan, registry, name, states)
-        for name in _innermost_first(plan.config.ensembles):
+        for name in innermost_first(plan.config.ensembles):
             served[name] = _ensemble(name, plan.config.ensembles[name], served, reaper)
         ordered = [*plan.config.ensembles, *plan.config.backends]
         yield Composition({name: served[name] for name in ordered}, plan.config.default)
@@ -43,11 +52,11 @@ async def composed(plan: Plan, states: Mapping[str, State]) -> AsyncIterator[Com
 
 @asynccontextmanager
 async def composed_alone(plan: Plan, name: str) -> AsyncIterator[Composition]:
-    """One model of the registry and nothing else: what a worker serves."""
+    """One model and nothing else: what a worker serves."""
     settings = plan.config.backends[name]
-    assert isinstance(settings, LocalSettings)  # noqa: S101 - only these have workers
+    assert not isinstance(settings, RemoteSettings)  # noqa: S101 - these have no workers
     async with AsyncExitStack() as opened:
-        version = Registry(plan.registry_path).resolve(plan.pinned[name])
+        version = _version(settings, Registry(plan.registry_path), plan.pinned[name])
         yield Composition({name: await open_local(opened, name, settings, version)}, name)
 
 
@@ -57,53 +66,46 @@ async def _open(
     settings = plan.config.backends[name]
     if isinstance(settings, RemoteSettings):
         return await open_remote(opened, name, settings)
-    version = registry.resolve(plan.pinned[name])
+    version = _version(settings, registry, plan.pinned[name])
     if settings.inline:
         return await open_local(opened, name, settings, version)
     return await open_worker(opened, name, settings, version, plan.socket(name), states[name])
 
 
+def _version(settings: LocalSettings | PythonSettings, registry: Registry, pinned: str) -> Version:
+    return version_of_function(settings) if isinstance(settings, PythonSettings) else registry.resolve(pinned)
+
+
 def _ensemble(name: str, settings: EnsembleSettings, served: Mapping[str, Served], reaper: Reaper) -> Served:
     try:
-        signature, members = assemble([served[one] for one in settings.members], settings.weights, settings.required)
-        rule_name = settings.rule or DEFAULT_RULE[signature.task]
-        rule = make_rule(rule_name, signature.task, len(signature.labels))
+        asked = [served[one] for one in settings.members]
+        signature, members = assemble(asked, settings.weights, settings.required)
+        rule, terms = terms_of(settings, signature)
+        weights = integer_weights([member.weight for member in members])
+        ensemble = Ensemble(members, signature, rule, terms, reaper=reaper)
     except ValueError as error:
-        raise ValueError(f"[ensembles.{name}]: {error}") from error
-    terms = Terms(settings.quorum, settings.quorum_weight, settings.early, settings.linger_ms / 1e3)
-    statistics = Statistics()
-    ensemble = Ensemble(members, signature, rule, terms, reaper=reaper)
-    weights = integer_weights([member.weight for member in members])
+        raise ConfigError(f"[ensembles.{name}] {error}") from error
+    statistics, outcomes, state = Statistics(), Outcomes(), State()
     return Served(
         name,
-        Observe(ensemble, statistics=statistics),
+        Observe(Gate(ensemble, state=state), statistics=statistics, outcomes=outcomes),
         signature,
         _version_of(settings, members),
         settings.timeout_ms / 1e3,
-        rule_name,
+        rule_name(settings, signature),
         members=tuple(settings.members),
-        quorum=quorum_of(weights, settings.quorum, settings.quorum_weight).count,
-        example=next((member.served.example for member in members if member.feed is None), None),
+        quorum=quorum_of(weights, terms.quorum, terms.quorum_weight).count,
+        answerable=ensemble.answerable,
+        example=example_of(signature.inputs, [(one.signature.inputs, one.example) for one in asked]),
+        state=state,
         statistics=statistics,
+        outcomes=outcomes,
     )
 
 
 def _version_of(settings: EnsembleSettings, members: Sequence[Member]) -> str:
     """A fingerprint: the same members, versions and settings are the same ensemble."""
+    code = fingerprint(settings.rule, Path(settings.path)) if settings.rule and ":" in settings.rule else ""
+    settings = msgspec.structs.replace(settings, path=code)  # what a rule of the user's says, not where it lies
     made_of = [settings, [member.served.version for member in members]]
     return hashlib.sha256(msgspec.json.encode(made_of)).hexdigest()[:12]
-
-
-def _innermost_first(ensembles: Mapping[str, EnsembleSettings]) -> list[str]:
-    """So that every member is there when it is needed; the configuration holds no cycles."""
-    ordered: list[str] = []
-
-    def visit(name: str) -> None:
-        if name in ensembles and name not in ordered:
-            for member in ensembles[name].members:
-                visit(member)
-            ordered.append(name)
-
-    for name in ensembles:
-        visit(name)
-    return ordered

@@ -31,10 +31,10 @@ class Composition:
         return served
 
     def ready(self, served: Served) -> bool:
-        """Whether `served` can answer now: itself, or as many of its members as its quorum needs."""
-        if not served.members:
-            return served.state.enabled and served.state.phase == "ready"
-        return sum(self.ready(self.served[name]) for name in served.members) >= served.quorum
+        """Whether `served` can answer now: itself, or enough of its members for its quorum."""
+        if served.answerable is not None:
+            return served.state.enabled and served.answerable(self.ready)
+        return served.state.enabled and served.state.phase == "ready"
 
 
 @dataclass(slots=True)

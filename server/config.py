@@ -7,6 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,43 +15,56 @@ from typing import Any
 import msgspec
 
 from server.consistency import mistakes_of, warnings_of
+from server.kinds import Backend, kind_of, others_of
 from server.overrides import absolute, overrule
 from server.settings import (
     Config,
     DebugSettings,
     EnsembleSettings,
     LocalSettings,
+    PythonSettings,
     RegistrySettings,
     RemoteSettings,
     ServerSettings,
 )
-from server.tables import Reading, did_you_mean, shown_key
+from server.tables import Mistake, Reading, did_you_mean, shown_key
 
 __all__ = [
     "Config",
     "ConfigError",
     "DebugSettings",
+    "Draft",
     "EnsembleSettings",
     "LocalSettings",
+    "PythonSettings",
     "RegistrySettings",
     "RemoteSettings",
     "ServerSettings",
     "load_config",
+    "read_config",
     "warnings_of",
 ]
 
 NO_OVERRIDES: Mapping[str, object] = MappingProxyType({})
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_LOCAL, _REMOTE = LocalSettings.__struct_fields__, RemoteSettings.__struct_fields__
 
 
 class ConfigError(ValueError):
     """A configuration that cannot be used; `mistakes` has one line for each thing that is wrong."""
 
-    def __init__(self, *mistakes: str) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = mistakes
+    def __init__(self, *mistakes: str | Mistake) -> None:
+        self.mistakes = tuple(map(str, mistakes))
+        super().__init__("\n".join(self.mistakes))
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What could be read of a file: `config` has the default, or nothing, where there are `mistakes`."""
+
+    path: Path
+    config: Config
+    mistakes: tuple[Mistake, ...]
 
 
 def load_config(
@@ -64,34 +78,59 @@ def load_config(
     Raises:
         ConfigError: with all that is wrong.
     """
+    draft = read_config(path, overrides, environ)
+    if draft.mistakes:
+        raise ConfigError(*draft.mistakes)
+    return draft.config
+
+
+def read_config(
+    path: Path, overrides: Mapping[str, object] = NO_OVERRIDES, environ: Mapping[str, str] = os.environ
+) -> Draft:
+    """As `load_config`, but with as much as can be read beside the mistakes.
+
+    Raises:
+        ConfigError: there is no such file, or it is not TOML.
+    """
     document = _parsed(path)
     reading = Reading()
     _check_tables(document, reading)
     server = reading.values(document.get("server", {}), ServerSettings, "server")
     registry = reading.struct(document.get("registry", {}), RegistrySettings, "registry") or RegistrySettings()
     values = {**server, "registry": absolute(path.parent, registry.path)}
-    origins, mistakes = overrule(values, overrides, environ)
+    origins, overruled = overrule(values, overrides, environ)
     config = Config(
         registry=RegistrySettings(path=values.pop("registry")),
         server=ServerSettings(**values),
-        debug=reading.struct(document.get("debug", {}), DebugSettings, "debug") or DebugSettings(),
-        backends=_backends(_named(document, "backends", reading), reading),
-        ensembles=_ensembles(_named(document, "ensembles", reading), reading),
+        backends=_backends(_named(document, "backends", reading), reading, path.parent),
+        ensembles=_ensembles(_named(document, "ensembles", reading), reading, path.parent),
+        **_others(document, reading),
     )
-    lines = [f"{path}: {mistake}" for mistake in reading.mistakes] + mistakes
+    mistakes = [replace(mistake, origin=str(path)) for mistake in reading.mistakes] + overruled
     for mistake in mistakes_of(config, _names(document, "backends"), _names(document, "ensembles")):
         origin = origins.get(mistake.key) if mistake.table == "server" else None
-        lines.append(f"{origin}: {mistake.text}" if origin else f"{path}: {mistake}")
-    if lines:
-        raise ConfigError(*lines)
-    return config
+        mistakes.append(Mistake("", "", mistake.text, origin) if origin else replace(mistake, origin=str(path)))
+    return Draft(path, config, tuple(mistakes))
+
+
+def _others(document: Mapping[str, Any], reading: Reading) -> dict[str, Any]:
+    """The tables of one struct each, that need nothing more."""
+    special = ("server", "registry", "backends", "ensembles")
+    read = {
+        field.name: reading.value(document[field.name], field.type, "", field.name)
+        for field in msgspec.structs.fields(Config)
+        if field.name in document and field.name not in special
+    }
+    return {name: value for name, value in read.items() if value is not None}
 
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
-        raise ConfigError(f"no {path.name} here ({path.parent.absolute()}); name one with --config") from None
+        raise ConfigError(
+            f"no {path.name} here ({path.parent.absolute()}); name one with --config, or write one: chorus init"
+        ) from None
     except OSError as error:
         raise ConfigError(f"{path}: {(error.strerror or str(error)).lower()}") from error
     except UnicodeDecodeError as error:
@@ -136,21 +175,28 @@ def _named(document: Mapping[str, Any], kind: str, reading: Reading) -> dict[str
     return tables
 
 
-def _backends(tables: Mapping[str, Any], reading: Reading) -> dict[str, LocalSettings | RemoteSettings]:
-    read = {name: _backend(raw, f"backends.{shown_key(name)}", reading) for name, raw in tables.items()}
+def _backends(tables: Mapping[str, Any], reading: Reading, folder: Path) -> dict[str, Backend]:
+    read = {name: _backend(raw, f"backends.{shown_key(name)}", reading, folder) for name, raw in tables.items()}
     return {name: backend for name, backend in read.items() if backend is not None}
 
 
-def _backend(raw: Any, table: str, reading: Reading) -> LocalSettings | RemoteSettings | None:
-    """A remote one has a url, and nothing that only a local one has; and the other way round."""
-    if not isinstance(raw, dict) or "url" not in raw:
-        return reading.struct(raw, LocalSettings, table, other=_REMOTE, otherwise="only for a backend with a url")
-    if raw.get("task") == "regression":
+def _backend(raw: Any, table: str, reading: Reading, folder: Path) -> Backend | None:
+    """One kind of backend, by the key that marks it, and nothing that only another kind has."""
+    kind = kind_of(raw)
+    if kind is RemoteSettings and raw.get("task") == "regression":
         raw = {"output": "predictions", **raw}
-    remote = reading.struct(raw, RemoteSettings, table, other=_LOCAL, otherwise="not for a backend with a url")
-    return remote and msgspec.structs.replace(remote, url=remote.url.rstrip("/"))
+    read = reading.struct(raw, kind, table, other=others_of(kind))
+    if isinstance(read, RemoteSettings) and isinstance(read.url, str):
+        return msgspec.structs.replace(read, url=read.url.rstrip("/"))
+    if isinstance(read, PythonSettings):
+        return msgspec.structs.replace(read, path=absolute(folder, read.path))
+    return read
 
 
-def _ensembles(tables: Mapping[str, Any], reading: Reading) -> dict[str, EnsembleSettings]:
+def _ensembles(tables: Mapping[str, Any], reading: Reading, folder: Path) -> dict[str, EnsembleSettings]:
     read = {name: reading.struct(raw, EnsembleSettings, f"ensembles.{shown_key(name)}") for name, raw in tables.items()}
-    return {name: ensemble for name, ensemble in read.items() if ensemble is not None}
+    return {
+        name: msgspec.structs.replace(ensemble, path=absolute(folder, ensemble.path))
+        for name, ensemble in read.items()
+        if ensemble is not None
+    }

@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
 from urllib.parse import SplitResult, urlsplit
 
-from server.settings import Config, EnsembleSettings, RemoteSettings
+from aggregator.rules import DEFAULT_QUORUM
+from server.settings import Config, EnsembleSettings, PythonSettings, RemoteSettings
 from server.tables import Mistake, shown, shown_key, unknown
 
 
@@ -22,26 +23,54 @@ def mistakes_of(config: Config, backends: Collection[str], ensembles: Collection
     for name, backend in config.backends.items():
         if isinstance(backend, RemoteSettings):
             yield from _of_remote(f"backends.{shown_key(name)}", backend)
+        elif isinstance(backend, PythonSettings):
+            yield from _of_declared(f"backends.{shown_key(name)}", backend)
+            if backend.example and len(backend.example) != len(backend.features):
+                expected = f"expected {len(backend.features)} values, one for each feature, got {len(backend.example)}"
+                yield Mistake(f"backends.{shown_key(name)}", "example", expected)
     for name, ensemble in config.ensembles.items():
         yield from _of_ensemble(f"ensembles.{shown_key(name)}", ensemble, known)
     yield from _of_cycles(config.ensembles)
 
 
 def _of_remote(table: str, remote: RemoteSettings) -> Iterator[Mistake]:
-    if wrong := _wrong_url(remote.url):
-        yield Mistake(table, "url", wrong)
-    if not remote.features:
+    if not remote.urls:
+        yield Mistake(table, "url", "expected at least one address")
+    for url in remote.urls:
+        if wrong := _wrong_url(url):
+            yield Mistake(table, "url", wrong)
+    yield from _repeated(table, "url", remote.urls)
+    yield from _of_declared(table, remote)
+    yield from _of_tensors(table, remote)
+
+
+def _of_tensors(table: str, remote: RemoteSettings) -> Iterator[Mistake]:
+    for feature in remote.inputs:
+        if feature not in remote.features:
+            yield Mistake(table, "inputs", unknown("feature", feature, remote.features))
+    if remote.inputs and (missing := [one for one in remote.features if one not in remote.inputs]):
+        yield Mistake(table, "inputs", f"no tensor for {shown(missing[0])}; name one for each feature, or none")
+    yield from _repeated(table, "inputs", list(remote.inputs.values()))
+    if remote.gives == "labels" and remote.task != "classification":
+        yield Mistake(table, "gives", f"labels: not for {remote.task}")
+    if remote.gives == "labels" and remote.temperature is not None:
+        yield Mistake(table, "temperature", "labels without probabilities cannot be calibrated")
+
+
+def _of_declared(table: str, backend: RemoteSettings | PythonSettings) -> Iterator[Mistake]:
+    """What a backend that is not in the registry is said to take and to give."""
+    if not backend.features:
         yield Mistake(table, "features", "expected at least one")
-    yield from _repeated(table, "features", remote.features)
-    yield from _repeated(table, "labels", remote.labels)
-    if remote.task == "classification":
-        if len(remote.labels) < 2:
+    yield from _repeated(table, "features", backend.features)
+    yield from _repeated(table, "labels", backend.labels)
+    if backend.task == "classification":
+        if len(backend.labels) < 2:
             yield Mistake(table, "labels", "a classifier needs at least two, in the order of its probabilities")
         return
-    if remote.labels:
-        yield Mistake(table, "labels", f"not for {remote.task}")
-    if remote.temperature is not None:
-        yield Mistake(table, "temperature", f"not for {remote.task}")
+    if backend.labels:
+        yield Mistake(table, "labels", f"not for {backend.task}")
+    if backend.temperature is not None:
+        yield Mistake(table, "temperature", f"not for {backend.task}")
 
 
 def _wrong_url(url: str) -> str:
@@ -103,11 +132,36 @@ def _of_cycles(ensembles: Mapping[str, EnsembleSettings]) -> Iterator[Mistake]:
             return
 
 
+def innermost_first(ensembles: Mapping[str, EnsembleSettings]) -> list[str]:
+    """So that an ensemble comes after its members; those that a cycle holds are left out."""
+    ordered: list[str] = []
+    under_way: set[str] = set()
+
+    def visit(name: str) -> bool:
+        if name not in ensembles or name in ordered:
+            return True
+        if name in under_way:
+            return False
+        under_way.add(name)
+        complete = [visit(member) for member in ensembles[name].members]
+        if all(complete):
+            ordered.append(name)
+        return name in ordered
+
+    for name in ensembles:
+        visit(name)
+    return ordered
+
+
 def warnings_of(config: Config) -> list[str]:
-    """What is allowed, and probably not meant: one line each."""
-    return [
-        str(warning) for name, ensemble in config.ensembles.items() for warning in _warnings(name, ensemble, config)
-    ]
+    """The doubts about `config`, one line each."""
+    return [str(doubt) for doubt in doubts_of(config)]
+
+
+def doubts_of(config: Config) -> Iterator[Mistake]:
+    """What is allowed, and probably not meant."""
+    for name, ensemble in config.ensembles.items():
+        yield from _warnings(name, ensemble, config)
 
 
 def _warnings(name: str, ensemble: EnsembleSettings, config: Config) -> Iterator[Mistake]:
@@ -115,6 +169,11 @@ def _warnings(name: str, ensemble: EnsembleSettings, config: Config) -> Iterator
     for member in _blocking(ensemble):
         text = f"without {member!r} alone there is no quorum, whatever the others say: its weight is too large a share"
         yield Mistake(table, "weights", text)
+    for member in ensemble.members if ensemble.rule != "hard" else ():
+        backend = config.backends.get(member)
+        if isinstance(backend, RemoteSettings) and backend.gives == "labels":
+            text = f'{member!r} gives labels only, which count as certain; they are made for rule = "hard"'
+            yield Mistake(table, "rule", text)
     if ensemble.timeout_ms > longest:
         yield Mistake(table, "timeout_ms", f"{ensemble.timeout_ms:g} is capped by [server] max_timeout_ms, {longest:g}")
 
@@ -123,10 +182,12 @@ def _blocking(ensemble: EnsembleSettings) -> list[str]:
     """Members whose weight alone can block the quorum, where the count of members would not."""
     weights = {member: Fraction(repr(ensemble.weights.get(member, 1.0))) for member in ensemble.members}
     total, members = sum(weights.values()), len(weights)
-    count = ensemble.quorum if ensemble.quorum is not None else members // 2 + 1
+    count = ensemble.quorum or DEFAULT_QUORUM.get(ensemble.rule or "", members // 2 + 1)
     if members - 1 < count:
         return []
     if ensemble.quorum_weight is not None:
         needed = Fraction(repr(ensemble.quorum_weight)) * total
         return [member for member, weight in weights.items() if total - weight < needed]
-    return [] if ensemble.quorum is not None else [member for member, weight in weights.items() if 2 * weight >= total]
+    if ensemble.quorum is not None or ensemble.rule in DEFAULT_QUORUM:
+        return []
+    return [member for member, weight in weights.items() if 2 * weight >= total]

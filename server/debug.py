@@ -37,6 +37,7 @@ def backend_state(composition: Composition, served: Served) -> dict[str, Any]:
         "version": served.version,
         "runtime": served.runtime,
         "in_flight": statistics.in_flight,
+        "queued": statistics.queued,
         "asked": statistics.asked,
         "fates": statistics.fates,
         "latency_ms": quantiles and dict(zip(LEVELS, map(milliseconds, quantiles), strict=True)),

@@ -20,10 +20,12 @@ STATUSES: dict[type[Exception], tuple[int, str]] = {
     errors.SignatureMismatch: (502, "invalid_answer"),
     errors.ServerFault: (502, "backend_failed"),
     errors.ModelFailed: (502, "backend_failed"),
+    errors.RuleFailed: (500, "rule_failed"),
     errors.ConnectFailed: (503, "backend_unreachable"),
     errors.ConnectionLost: (503, "backend_unreachable"),
     errors.RemoteOverloaded: (503, "overloaded"),
     errors.Overloaded: (503, "overloaded"),
+    errors.RateLimited: (503, "rate_limited"),
     errors.Away: (503, "backend_away"),
     errors.Disabled: (503, "backend_disabled"),
     errors.Unverified: (503, "backend_unverified"),
@@ -43,7 +45,7 @@ def _without_quorum(error: errors.NoQuorum) -> tuple[int, str]:
     """504 if anyone was waited for in vain; else by what most of the missing weight suffered from."""
     if error.fate == "late":
         return 504, "no_quorum_in_time"
-    if _share(error.report, "input_rejected") == 1:
+    if error.reason == errors.InputRejected.reason:
         return 400, "input_rejected"
     return (502, "no_quorum_of_valid_answers") if _share(error.report, "invalid") > 0.5 else (503, "no_quorum")
 

@@ -15,6 +15,7 @@ from server.codecs import kserve_v1, oip_v2
 from server.codecs.parameters import HEADER, header_timeout, smaller
 from server.composition import Current
 from server.middleware import BEGAN, FIELDS, RECEIVED, REQUEST_ID
+from server.recording import ASKED, ROWS, SAID, recorded
 
 CURRENT: web.AppKey[Current] = web.AppKey("current", Current)
 
@@ -31,18 +32,21 @@ class Limits:
 LIMITS: web.AppKey[Limits] = web.AppKey("limits", Limits)
 
 
+@recorded
 async def predict(request: web.Request) -> web.Response:
     """Answer with the default model, in KServe's first protocol."""
     composition = request.app[CURRENT].composition
     return await _v1(request, composition.find(composition.default))
 
 
+@recorded
 async def infer_v1(request: web.Request) -> web.Response:
     """Answer one KServe v1 request."""
     return await _v1(request, request.app[CURRENT].composition.find(request.match_info["name"]))
 
 
 async def _v1(request: web.Request, served: Served) -> web.Response:
+    request[ASKED] = served
     trace = identity.traceparent(request.headers.get("traceparent"))
     call, timeout = kserve_v1.decode(await body_of(request), served.signature, request[REQUEST_ID], trace)
     response = await _ask(request, served, call, timeout)
@@ -50,11 +54,13 @@ async def _v1(request: web.Request, served: Served) -> web.Response:
     return web.Response(body=body, headers=_headers(response), content_type="application/json")
 
 
+@recorded
 async def infer_v2(request: web.Request) -> web.Response:
     """Answer one Open Inference Protocol request."""
     served = request.app[CURRENT].composition.find(request.match_info["name"], request.match_info.get("version"))
+    request[ASKED] = served
     trace = identity.traceparent(request.headers.get("traceparent"))
-    header_length = _header_length(request)
+    header_length = header_length_of(request)
     call = oip_v2.decode(await body_of(request), header_length, served.signature, request[REQUEST_ID], trace)
     response = await _ask(request, served, call.request, call.timeout)
     body, length = oip_v2.encode(
@@ -82,7 +88,8 @@ async def body_of(request: web.Request) -> bytes:
     return await request.read()
 
 
-def _header_length(request: web.Request) -> int | None:
+def header_length_of(request: web.Request) -> int | None:
+    """What the Inference-Header-Content-Length says."""
     given = request.headers.get(HEADER_LENGTH)
     if given is None:
         return None
@@ -92,12 +99,13 @@ def _header_length(request: web.Request) -> int | None:
 
 
 async def _ask(request: web.Request, served: Served, call: InferRequest, timeout: float | None) -> InferResponse:
-    deadline = _deadline(request, served, timeout)
+    request[ROWS] = call.rows
+    deadline = deadline_of(request, served, timeout)
     if not served.members and call.parameters not in (NO_PARAMETERS, _EXPLAINED):
         raise InvalidRequest(f"{served.name!r} is one model: it takes no quorum, early or members", "$.parameters")
     if remaining(deadline) <= 0:
         raise DeadlineExceeded("the deadline had passed before anyone was asked")
-    response = await served.backend(call, deadline)
+    request[SAID] = response = await served.backend(call, deadline)
     request[FIELDS] = _fields(served, response)
     return response
 
@@ -105,7 +113,8 @@ async def _ask(request: web.Request, served: Served, call: InferRequest, timeout
 _EXPLAINED = type(NO_PARAMETERS)(explain=True)
 
 
-def _deadline(request: web.Request, served: Served, timeout: float | None) -> Deadline:
+def deadline_of(request: web.Request, served: Served, timeout: float | None) -> Deadline:
+    """When the caller wants its answer: as its body says, or a header, or the backend's own habit."""
     limits = request.app[LIMITS]
     asked = smaller(timeout, header_timeout(request.headers.get(HEADER)))
     deadline = served.deadline(request[RECEIVED], asked, limits.longest)

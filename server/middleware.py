@@ -11,6 +11,7 @@ from aiohttp import web
 from models.errors import ChorusError
 from server import identity
 from server.errors import problem, problem_response
+from server.traffic import Traffic
 
 RECEIVED: web.RequestKey[float] = web.RequestKey("received", float)
 """When the headers were read, on the loop's clock; the body's time counts against the deadline."""
@@ -19,6 +20,8 @@ BEGAN: web.RequestKey[float] = web.RequestKey("began", float)
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 FIELDS: web.RequestKey[dict[str, Any]] = web.RequestKey("fields", dict)
 """What a handler adds to the request's line in the log."""
+
+TRAFFIC: web.AppKey[Traffic] = web.AppKey("traffic", Traffic)
 
 CLIENT_GONE = 499
 
@@ -41,6 +44,9 @@ async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
         status = response.status
         return response
     finally:
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource is not None else None
+        request.app[TRAFFIC].record(request.method, route, status, time.perf_counter() - request[BEGAN])
         if access.isEnabledFor(logging.INFO):
             access.info("%s %s %s", request.method, request.rel_url.raw_path, status, extra=_fields(request))
 

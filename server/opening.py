@@ -1,12 +1,13 @@
 """Opens what stands behind one backend: a model in this process, a worker's socket, an address elsewhere."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 
 import aiohttp
-import numpy as np
+import msgspec
 
 from backends.base import Backend, Layer, stack
 from backends.layers.gate import Gate
@@ -14,51 +15,76 @@ from backends.layers.limit import Limit
 from backends.layers.observe import Observe
 from backends.layers.timeout import Timeout
 from backends.local import Local
-from backends.oip import Oip, Remote, absolute, remote
+from backends.oip import Oip, absolute, remote
 from backends.served import Served, State
 from backends.statistics import Statistics
 from models.registry import Version
+from models.rows import inputs_of
 from models.runtimes import Model, load
-from models.types import Signature, TensorSpec, classifier, regressor
-from server.settings import BackendSettings, LocalSettings, RemoteSettings
-from server.verification import verifying
+from models.types import Signature
+from server.addresses import open_addresses
+from server.functions import load_function
+from server.settings import BackendSettings, LocalSettings, PythonSettings, RemoteSettings
+from server.signatures import declared
 
 CONNECT_SECONDS = 0.25
+ALONE = 2  # calls at once to one backend past its layers
+ALONE_SECONDS = 10.0
+TIMED = "/timed"  # after a worker's infer route: the same, and the answer says how long each stage took
 DEFAULT_TIMEOUT = 1.0  # seconds, of a backend that is asked by its own name
 
 
-async def open_local(opened: AsyncExitStack, name: str, settings: LocalSettings, version: Version) -> Served:
+async def open_local(
+    opened: AsyncExitStack, name: str, settings: LocalSettings | PythonSettings, version: Version
+) -> Served:
     """A model in this process, with a thread of its own."""
-    model = load(version.folder, version.manifest, settings.threads)
+    if isinstance(settings, PythonSettings):
+        model = load_function(name, settings, version)
+    else:
+        model = load(version.folder, version.manifest, settings.threads)
     warm_up(model, version)
     executor = opened.enter_context(_thread_for(name))
-    return _of_version(name, Local(model, executor), settings, version, State())
+    local = Local(model, executor)
+    return replace(_of_version(name, local, settings, version, State()), alone=alone_of(local))
 
 
 async def open_worker(
-    opened: AsyncExitStack, name: str, settings: LocalSettings, version: Version, path: str, state: State
+    opened: AsyncExitStack,
+    name: str,
+    settings: LocalSettings | PythonSettings,
+    version: Version,
+    path: str,
+    state: State,
 ) -> Served:
     """A model in a worker that listens at `path`."""
     connector = aiohttp.UnixConnector(path, limit=settings.limit, keepalive_timeout=3600)
     session = await opened.enter_async_context(_session(connector))
     target = remote("http://worker", name, version.manifest.signature, version=version.version)
-    return _of_version(name, Oip(session, target, deadline_header=absolute), settings, version, state)
+    served = _of_version(name, Oip(session, target, deadline_header=absolute), settings, version, state)
+    aside = await opened.enter_async_context(_session(aiohttp.UnixConnector(path, limit=ALONE)))
+    timed = Oip(aside, replace(target, url=target.url + TIMED), deadline_header=absolute)
+    return replace(served, alone=alone_of(timed))
 
 
 async def open_remote(opened: AsyncExitStack, name: str, settings: RemoteSettings) -> Served:
-    """A model behind an address; it is not asked before its metadata has been read and fits."""
-    session = await opened.enter_async_context(_session(aiohttp.TCPConnector(limit=settings.limit)))
-    spec = TensorSpec(settings.input, "FP32", (-1, len(settings.features)), settings.features)
-    signature = classifier((spec,), settings.labels) if settings.labels else regressor((spec,))
-    base = settings.url.rstrip("/")
-    target = Remote(f"{base}/v2/models/{settings.model}/infer", settings.model, signature, (spec,), settings.output)
+    """A model behind one or several addresses; none is asked before its metadata has been read and fits.
+
+    `timeout_ms` bounds each try, within the addresses. With a rate limit the line is in there, too, where it is known
+    when a turn will come. A look past the layers is not past that limit.
+    """
+    signature = declared(settings)
+    assert signature is not None  # noqa: S101 - which the configuration has made sure of
     state = State(phase="unverified")
-    await opened.enter_async_context(verifying(session, f"{base}/v2/models/{settings.model}", target, state))
-    backend = Oip(session, target, temperature=settings.temperature)
-    return _layered(name, backend, settings, signature, "", "remote", None, state)
+    backend = await open_addresses(opened, settings, signature, state, _session)
+    outer = msgspec.structs.replace(settings, timeout_ms=None)
+    if settings.throttle is not None:
+        outer = msgspec.structs.replace(outer, limit=settings.limit + settings.queue, queue=0)
+    served = _layered(name, backend, outer, signature, "", "remote", None, state)
+    timeout = DEFAULT_TIMEOUT if settings.timeout_ms is None else settings.timeout_ms / 1e3
+    return replace(served, alone=alone_of(backend), timeout=timeout)
 
 
-def _of_version(name: str, backend: Backend, settings: LocalSettings, version: Version, state: State) -> Served:
+def _of_version(name: str, backend: Backend, settings: BackendSettings, version: Version, state: State) -> Served:
     manifest = version.manifest
     example = tuple(manifest.examples[0]) if manifest.examples else None
     return _layered(name, backend, settings, manifest.signature, version.version, manifest.runtime, example, state)
@@ -79,7 +105,7 @@ def _layered(
     layers: list[Layer] = [
         partial(Observe, statistics=statistics),
         partial(Gate, state=state),
-        partial(Limit, concurrency=settings.limit, waiting=settings.queue),
+        partial(Limit, concurrency=settings.limit, waiting=settings.queue, statistics=statistics),
         partial(Timeout, seconds=timeout),
     ]
     return Served(
@@ -95,12 +121,22 @@ def _layered(
     )
 
 
-def _session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+def alone_of(backend: Backend) -> Backend:
+    """`backend` for whoever looks into it: past its layers, on connections and under a bound of its own."""
+    bounds: list[Layer] = [
+        partial(Limit, concurrency=ALONE, waiting=0),
+        partial(Timeout, seconds=ALONE_SECONDS),
+    ]
+    return stack(backend, *bounds)
+
+
+def _session(connector: aiohttp.BaseConnector, traces: Sequence[aiohttp.TraceConfig] = ()) -> aiohttp.ClientSession:
     """A client of one server: its own connections, and nothing that HTTP could add."""
     return aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         auto_decompress=False,
+        trace_configs=list(traces),
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
     )
@@ -118,11 +154,5 @@ def _thread_for(name: str) -> Iterator[ThreadPoolExecutor]:
 
 def warm_up(model: Model, version: Version) -> None:
     """Run the examples: the first call is slow, and a model that cannot run should say so before it is asked."""
-    rows = np.array(version.manifest.examples, dtype=object)
-    if not len(rows):
-        return
-    inputs, start = {}, 0
-    for spec in version.manifest.signature.inputs:
-        inputs[spec.name] = rows[:, start : start + spec.shape[1]].astype(spec.dtype)
-        start += spec.shape[1]
-    model(inputs)
+    if version.manifest.examples:
+        model(inputs_of(version.manifest.examples, version.manifest.signature.inputs))

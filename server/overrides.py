@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from server.settings import ServerSettings, Text
-from server.tables import Reading
+from server.tables import Mistake, Reading
 
 KINDS: Mapping[str, Any] = {
     **{field.name: field.type for field in msgspec.structs.fields(ServerSettings)},
@@ -18,14 +18,14 @@ KINDS: Mapping[str, Any] = {
 
 def overrule(
     values: dict[str, Any], overrides: Mapping[str, object], environ: Mapping[str, str]
-) -> tuple[dict[str, str], list[str]]:
+) -> tuple[dict[str, str], list[Mistake]]:
     """Put into `values` what is said: by whom, for each name, and what is wrong with it."""
     origins: dict[str, str] = {}
-    mistakes: list[str] = []
+    mistakes: list[Mistake] = []
     for origin, name, said in _said(overrides, environ):
         reading = Reading()
         value = reading.value(said, KINDS[name], "", name, strict=False)
-        mistakes += [f"{origin}: {mistake.text}" for mistake in reading.mistakes]
+        mistakes += [Mistake("", "", mistake.text, origin) for mistake in reading.mistakes]
         if not reading.mistakes:
             values[name] = absolute(Path(), value) if name == "registry" else value
             origins[name] = origin

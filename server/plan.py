@@ -8,7 +8,9 @@ from pathlib import Path
 import msgspec
 
 from models.registry import Registry
-from server.settings import Config, LocalSettings
+from server.config import ConfigError
+from server.functions import version_of_function
+from server.settings import Config, LocalSettings, PythonSettings, RemoteSettings
 
 LONGEST_SOCKET_PATH = 107  # bytes; the system's limit is 108 with the closing zero
 
@@ -27,7 +29,8 @@ class Plan(msgspec.Struct, frozen=True):
 
     def worker_names(self) -> list[str]:
         """The backends that run in a process of their own."""
-        return [name for name, settings in local_backends(self.config).items() if not settings.inline]
+        settings = self.config.backends
+        return [name for name, one in settings.items() if not isinstance(one, RemoteSettings) and not one.inline]
 
     def socket(self, backend: str) -> str:
         """Where the worker of `backend` listens."""
@@ -45,14 +48,17 @@ def make_plan(config: Config, registry: Registry, folder: Path) -> Plan:
 
     Raises:
         UnknownName, RegistryError: a model is not there, or cannot be read.
-        ValueError: the socket paths would be too long.
+        ConfigError: the socket paths would be too long.
     """
     versions = {name: registry.resolve(settings.model) for name, settings in local_backends(config).items()}
+    for name, backend in config.backends.items():
+        if isinstance(backend, PythonSettings):
+            versions[name] = version_of_function(backend)
     pinned = {name: str(version) for name, version in versions.items()}
     plan = Plan(config, pinned, {name: version.manifest.runtime for name, version in versions.items()}, str(folder))
     for name in plan.worker_names():
         if len(plan.socket(name).encode()) > LONGEST_SOCKET_PATH:
-            raise ValueError(f"the socket path {plan.socket(name)} is too long; set XDG_RUNTIME_DIR to a short folder")
+            raise ConfigError(f"the socket path {plan.socket(name)} is too long; set XDG_RUNTIME_DIR to a short folder")
     return plan
 
 

@@ -5,18 +5,22 @@ handed the configuration as JSON.
 """
 
 import ipaddress
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
 Text = Annotated[str, Meta(min_length=1, description="a string that is not empty")]
+Label = Annotated[str, Meta(min_length=1, description="a label")]
 Model = Annotated[str, Meta(min_length=1, description="the name of a model")]
+Function = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="a function, 'module:function'")]
 Port = Annotated[int, Meta(ge=0, le=65535, description="an integer from 0 to 65535")]
 Count = Annotated[int, Meta(ge=1, le=2**31, description="a positive integer")]
 CountOrNone = Annotated[int, Meta(ge=0, le=2**31, description="an integer that is not negative")]
 Share = Annotated[float, Meta(gt=0, le=1, description="a number over 0 and at most 1")]
 Weight = Annotated[float, Meta(gt=0, le=1e9, description="a positive number, at most 1e9")]
 Temperature = Annotated[float, Meta(ge=0.2, le=5, description="a number from 0.2 to 5")]
+Seconds = Annotated[float, Meta(gt=0, le=86_400, description="positive seconds, at most a day")]
+Rate = Annotated[int, Meta(ge=1, le=1_000_000, description="an integer from 1 to 1000000")]
 Milliseconds = Annotated[float, Meta(gt=0, le=86_400_000, description="positive milliseconds, at most a day")]
 """Finite, and small enough for uvloop, whose timers are in whole milliseconds and overflow."""
 
@@ -48,7 +52,6 @@ class DebugSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every backend has: `limit` calls under way, `queue` calls that wait, `timeout_ms` for each."""
 
-    model: Model
     timeout_ms: Milliseconds | None = None
     limit: Count = 32
     queue: CountOrNone = 64
@@ -57,24 +60,71 @@ class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class LocalSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind", tag="local"):
     """`[backends.NAME]` for a model of the registry; `inline`: in the front, not in a process of its own."""
 
+    model: Model
     inline: bool = False
     threads: Count = 1
 
 
-class RemoteSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind", tag="remote"):
-    """`[backends.NAME]` for a model behind a `url`; `model` and the tensors are named as they are over there."""
+class ThrottleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`throttle`: in any `period_s` at most `rate` calls begin, at each address."""
 
-    url: Text
+    rate: Rate
+    period_s: Seconds = 1.0
+
+
+class RemoteSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind", tag="remote"):
+    """`[backends.NAME]` for a model behind a `url`, or behind several; `model` and the tensors are named as over there.
+
+    All features are one tensor, `input`, or each is a tensor (n, 1) that `inputs` names. `gives = "labels"`: the output
+    is no probabilities but a label per row, a string or an integer.
+    """
+
+    model: Model
+    url: Text | tuple[Text, ...]
     features: tuple[Text, ...]
     labels: tuple[Text, ...] = ()
     task: Literal["classification", "regression"] = "classification"
     input: Text = "features"
+    inputs: dict[str, Text] = {}
+    datatype: Literal["FP32", "FP64"] = "FP32"
     output: Text = "probabilities"  # of a regression, once read: predictions
+    gives: Literal["probabilities", "labels"] = "probabilities"
+    binary: bool = True
+    throttle: ThrottleSettings | None = None
     temperature: Temperature | None = None
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Every address."""
+        urls = (self.url,) if isinstance(self.url, str) else self.url
+        return tuple(url.rstrip("/") for url in urls)
+
+
+class PythonSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind", tag="python"):
+    """`[backends.NAME]` for a function of the user's, `pkg.mod:function`; see `models.runtimes.python`.
+
+    A feature is `name`, or `name:DATATYPE` where it is no float32. `path`: the folder that Python looks in first,
+    absolute once read, in the file relative to the file's own folder. `example`: a row to try it with at the start, and
+    to show callers. `inline`: as of a model of the registry.
+    """
+
+    python: Function
+    features: tuple[Text, ...]
+    labels: tuple[Text, ...] = ()
+    task: Literal["classification", "regression"] = "classification"
+    path: Text = "."
+    nullable: bool = False
+    temperature: Temperature | None = None
+    example: tuple[Any, ...] = ()
+    inline: bool = False
 
 
 class EnsembleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[ensembles.NAME]`; None is the default of the rule or of the fan-out, and a weight that is not given is 1."""
+    """`[ensembles.NAME]`; None is the default of the rule or of the fan-out, and a weight that is not given is 1.
+
+    `rule` may be a class of the user's, `pkg.mod:Class`; `path` is the folder that Python looks in first, absolute once
+    read. `fallback`: a label, probabilities by label, or a number.
+    """
 
     members: tuple[Text, ...]
     rule: Text | None = None
@@ -85,6 +135,9 @@ class EnsembleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     required: tuple[Text, ...] = ()
     early: bool | None = None
     linger_ms: Milliseconds = 10
+    min_agreement: Share | None = None
+    fallback: Label | float | dict[str, float] | None = None
+    path: Text = "."
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,7 +146,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     server: ServerSettings = ServerSettings()
     registry: RegistrySettings = RegistrySettings()
     debug: DebugSettings = DebugSettings()
-    backends: dict[str, LocalSettings | RemoteSettings] = {}
+    backends: dict[str, LocalSettings | RemoteSettings | PythonSettings] = {}
     ensembles: dict[str, EnsembleSettings] = {}
 
     @property

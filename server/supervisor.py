@@ -52,8 +52,8 @@ class Supervisor:
         keepers = [asyncio.create_task(process.keep(), name=process.name) for process in processes]
         stopping = asyncio.create_task(self._stopping.wait())
         try:
-            await self._started(stopping)
-            if not self._stopping.is_set():
+            await self._started(stopping, keepers[0])
+            if not (self._stopping.is_set() or keepers[0].done()):
                 on_ready()
             await asyncio.wait([stopping, keepers[0]], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -62,11 +62,11 @@ class Supervisor:
             await asyncio.gather(*keepers, return_exceptions=True)
         keepers[0].result()  # what the front failed of
 
-    async def _started(self, stopping: asyncio.Task[bool]) -> None:
-        """Wait until every process is ready or has failed once."""
+    async def _started(self, stopping: asyncio.Task[bool], front: asyncio.Task[None]) -> None:
+        """Wait until every process is ready or has failed once, or the front has given up."""
         processes = [self.front, *self.workers.values()]
         everyone = asyncio.create_task(_all(process.settled for process in processes))
-        await asyncio.wait([everyone, stopping], timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([everyone, stopping, front], timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         everyone.cancel()
 
     async def _stop(self) -> None:

@@ -5,29 +5,34 @@ msgspec stops at the first mistake, and its paths leave out the keys of dictiona
 
 import difflib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
 LONGEST = 60  # more of a value says nothing about what is wrong with it
 
+_PLAIN: dict[Any, str] = {bool: "true or false", str: "a string", int: "an integer", float: "a number"}
+
+NO_OTHERS: Mapping[str, str] = MappingProxyType({})
+
 S = TypeVar("S", bound=msgspec.Struct)
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What is wrong with `key` of `[table]`; either may be empty."""
+    """What is wrong with `key` of `[table]`; `origin` is the file or option that says it; any may be empty."""
 
     table: str
     key: str
     text: str
+    origin: str = ""
 
     def __str__(self) -> str:
         place = " ".join(part for part in (self.table and f"[{self.table}]", self.key) if part)
-        return f"{place}: {self.text}" if place else self.text
+        return ": ".join(part for part in (self.origin, place, self.text) if part)
 
 
 class Reading:
@@ -39,19 +44,17 @@ class Reading:
     def wrong(self, table: str, key: str, text: str) -> None:
         self.mistakes.append(Mistake(table, key, text))
 
-    def struct(
-        self, raw: Any, shape: type[S], table: str, *, other: Collection[str] = (), otherwise: str = ""
-    ) -> S | None:
+    def struct(self, raw: Any, shape: type[S], table: str, *, other: Mapping[str, str] = NO_OTHERS) -> S | None:
         """`raw` as `shape`, with the default for each key that is wrong; None if one that has no default is missing.
 
-        What belongs only to an `other` shape is refused with the words `otherwise`.
+        What belongs only to `other` shapes is refused with the words that are there.
         """
-        values = self.values(raw, shape, table, other=other, otherwise=otherwise)
+        values = self.values(raw, shape, table, other=other)
         required = [field.name for field in msgspec.structs.fields(shape) if field.required]
         return shape(**values) if all(name in values for name in required) else None
 
     def values(
-        self, raw: Any, shape: type[msgspec.Struct], table: str, *, other: Collection[str] = (), otherwise: str = ""
+        self, raw: Any, shape: type[msgspec.Struct], table: str, *, other: Mapping[str, str] = NO_OTHERS
     ) -> dict[str, Any]:
         """What is right in `raw`."""
         if not isinstance(raw, dict):
@@ -62,7 +65,7 @@ class Reading:
         for key, value in raw.items():
             if key not in fields:
                 near = did_you_mean(key, {*fields, *other})
-                self.wrong(table, shown_key(key), otherwise if key in other else f"unknown key{near}")
+                self.wrong(table, shown_key(key), other.get(key, f"unknown key{near}"))
             elif (fits := self.value(value, fields[key].type, table, key)) is not None:
                 values[key] = fits
         for key in fields:
@@ -72,7 +75,9 @@ class Reading:
 
     def value(self, value: Any, kind: Any, table: str, key: str, *, strict: bool = True) -> Any:
         """`value` as `kind`, None if it does not fit; unless `strict`, strings are read as numbers and booleans."""
-        kind = _without_none(kind)
+        any_of, kind = kind, _choice(kind, value)
+        if _is_struct(kind):
+            return self.struct(value, kind, f"{table}.{key}" if table else key)
         container, before = get_origin(kind), len(self.mistakes)
         if container is dict and isinstance(value, dict):
             (_, of), read = get_args(kind), {}
@@ -85,21 +90,22 @@ class Reading:
         try:
             return msgspec.convert(value, kind, strict=strict)
         except msgspec.ValidationError:
-            self.wrong(table, key, f"expected {expected(kind)}, got {shown(value)}{_near_choice(value, kind)}")
+            self.wrong(table, key, f"expected {expected(any_of)}, got {shown(value)}{_near_choice(value, kind)}")
             return None
 
 
 def expected(kind: Any) -> str:
     """`kind` in words."""
-    kind = _without_none(kind)
     origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return " or ".join(dict.fromkeys(map(expected, choices(kind))))
     if origin is Annotated:
         return next(str(meta.description) for meta in arguments[1:] if isinstance(meta, msgspec.Meta))
     if origin is Literal:
         return " or ".join(map(repr, arguments))
     if origin is tuple:
         return "a list"
-    return "a table" if origin is dict else {bool: "true or false", str: "a string"}[kind]
+    return "a table" if origin is dict or _is_struct(kind) else _PLAIN[kind]
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
@@ -125,10 +131,27 @@ def shown_key(key: str) -> str:
     return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else msgspec.json.encode(key[:LONGEST]).decode()
 
 
-def _without_none(kind: Any) -> Any:
-    if get_origin(kind) in (Union, UnionType):  # TOML has no null
-        (kind,) = (choice for choice in get_args(kind) if choice is not NoneType)
-    return kind
+def choices(kind: Any) -> list[Any]:
+    """What a value of `kind` may be; TOML has no null."""
+    if get_origin(kind) not in (Union, UnionType):
+        return [kind]
+    return [choice for choice in get_args(kind) if choice is not NoneType]
+
+
+def _choice(kind: Any, value: Any) -> Any:
+    """The one of several kinds that `value` looks like."""
+    first, *others = choices(kind)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return next((choice for choice in (first, *others) if choice in (int, float)), first)
+    wanted = tuple if isinstance(value, list) else dict if isinstance(value, dict) else None
+    for choice in (first, *others) if wanted else ():
+        if get_origin(choice) is wanted or (wanted is dict and _is_struct(choice)):
+            return choice
+    return first
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 def _near_choice(value: Any, kind: Any) -> str:

@@ -12,3 +12,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     registry = Registry(tmp_path_factory.mktemp("registry"))
     train("breast-cancer", registry)
     return registry
+
+
+@pytest.fixture(scope="session")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """A registry with the models of `digits` and `diabetes`. Read it only."""
+    registry = Registry(tmp_path_factory.mktemp("others"))
+    train("digits", registry)
+    train("diabetes", registry)
+    return registry

@@ -11,7 +11,14 @@ import pytest
 ROOT = Path(__file__).parent.parent
 RANKS = {"models": 0, "backends": 1, "aggregator": 2, "server": 3}
 FILES = sorted(path for package in RANKS for path in (ROOT / package).rglob("*.py"))
-PURE = ("aggregator/rules.py", "aggregator/tally.py", "models/types.py", "backends/cost.py", "backends/statistics.py")
+RULES = ("rules", "sums", "votes", "averages", "ranked", "first", "custom", "weights", "measures", "fallback")
+PURE = (
+    *(f"aggregator/{name}.py" for name in (*RULES, "tally")),
+    "models/types.py",
+    "backends/cost.py",
+    "backends/statistics.py",
+)
+PURE += ("aggregator/evaluation.py", "aggregator/metrics.py")
 KNOWS_ASYNCIO = {"aggregator/fanout.py", "aggregator/ensemble.py", "aggregator/reaper.py"}
 
 

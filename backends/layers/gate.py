@@ -21,10 +21,15 @@ class Gate:
     async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
         if not self.state.enabled:
             raise Disabled("taken out of the vote")
-        if self.state.phase == "unverified":
-            raise Unverified("its metadata has not been read yet")
-        if self.state.phase == "misfit":
-            raise SignatureMismatch("its signature is not the configured one")
-        if self.state.phase != "ready":
-            raise Away(f"its process is {self.state.phase}")
+        refuse_unless_ready(self.state)
         return await self.inner(request, deadline)
+
+
+def refuse_unless_ready(state: State) -> None:
+    """Raise what the phase of `state` means for a call."""
+    if state.phase == "unverified":
+        raise Unverified("its metadata has not been read yet")
+    if state.phase == "misfit":
+        raise SignatureMismatch("its signature is not the configured one")
+    if state.phase != "ready":
+        raise Away(f"its process is {state.phase}")

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 
 from backends.base import Backend
+from backends.statistics import Statistics
 from models.deadline import Deadline
 from models.errors import LateInQueue, Overloaded
 from models.types import InferRequest, InferResponse
@@ -17,13 +18,14 @@ class Limit:
         LateInQueue: the deadline came before the turn did.
     """
 
-    def __init__(self, inner: Backend, *, concurrency: int, waiting: int) -> None:
+    def __init__(self, inner: Backend, *, concurrency: int, waiting: int, statistics: Statistics | None = None) -> None:
         if concurrency < 1 or waiting < 0:
             raise ValueError(f"concurrency must be positive and waiting not negative, got {concurrency}, {waiting}")
         self.inner = inner
         self.concurrency = concurrency
         self.waiting = waiting
         self._under_way = 0
+        self._statistics = statistics or Statistics()
         self._line: deque[asyncio.Future[None]] = deque()
 
     async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
@@ -43,6 +45,7 @@ class Limit:
         loop = asyncio.get_running_loop()
         turn = loop.create_future()
         self._line.append(turn)
+        self._statistics.queued += 1
         timer = loop.call_at(deadline, self._expire, turn)
         try:
             await turn
@@ -53,6 +56,7 @@ class Limit:
                 self._pass_on()
             raise
         finally:
+            self._statistics.queued -= 1
             timer.cancel()
 
     def _expire(self, turn: asyncio.Future[None]) -> None:

@@ -5,37 +5,58 @@ import time
 from collections.abc import Callable
 
 from backends.base import Backend
+from backends.outcomes import Outcomes
 from backends.statistics import Statistics
 from models.deadline import Deadline
-from models.errors import BackendError
+from models.errors import BackendError, InvalidRequest, NoQuorum
 from models.types import InferRequest, InferResponse
 
 
 class Observe:
-    """Write what becomes of each call into `statistics`. A cancelled call is neither a success nor a failure."""
+    """Write what becomes of each call into `statistics`, and of an ensemble's answers into `outcomes`.
+
+    A cancelled call is neither a success nor a failure.
+    """
 
     def __init__(
-        self, inner: Backend, *, statistics: Statistics, clock: Callable[[], float] = time.perf_counter
+        self,
+        inner: Backend,
+        *,
+        statistics: Statistics,
+        outcomes: Outcomes | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.inner = inner
         self.statistics = statistics
+        self.outcomes = outcomes
         self._clock = clock
 
     async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
         statistics = self.statistics
-        statistics.begin()
+        statistics.begin(request.rows)
         began = self._clock()
         try:
             response = await self.inner(request, deadline)
         except asyncio.CancelledError:
             statistics.end("cancelled")
             raise
+        except InvalidRequest:
+            statistics.end("rejected")
+            raise
         except BackendError as error:
-            statistics.end(f"{error.fate}: {error.reason}")
-            statistics.last_errors.append(f"{error.reason}: {error}")
+            self._failed(error, self._clock() - began)
             raise
         except BaseException:
             statistics.end("bug")
             raise
-        statistics.end("ok", self._clock() - began)
+        seconds = self._clock() - began
+        statistics.end("ok", seconds)
+        if self.outcomes is not None:
+            self.outcomes.record(response.report, seconds, answered=True)
         return response
+
+    def _failed(self, error: BackendError, seconds: float) -> None:
+        self.statistics.end(f"{error.fate}: {error.reason}")
+        self.statistics.last_errors.append(f"{error.reason}: {error}")
+        if self.outcomes is not None and isinstance(error, NoQuorum):
+            self.outcomes.record(error.report, seconds, answered=False)

@@ -8,7 +8,7 @@ import msgspec
 
 from models.errors import InvalidRequest
 from models.oip.tensors import Unread, WireTensor, read_tensor, write_tensor
-from models.oip.wire import check_keys, listed, parse, unknown
+from models.oip.wire import check_envelope, listed, parse, unknown
 from models.types import Array, InferRequest, Signature, TensorSpec
 
 
@@ -58,7 +58,7 @@ def decode_request(body: bytes, header_length: int | None, signature: Signature)
     wire = parse(_DECODER, header)
     inputs = _read_inputs(wire.inputs, signature.inputs, unread)
     unread.finish()
-    check_keys(header, (tensor.data for tensor in wire.inputs))
+    check_envelope(header, (tensor.data for tensor in wire.inputs))
     return Decoded(inputs, wire.id, wire.parameters, _wanted(wire, signature))
 
 
@@ -86,7 +86,7 @@ def _read_inputs(tensors: list[WireTensor], specs: Sequence[TensorSpec], unread:
         raise InvalidRequest(f"missing input: {listed(missing)}", "$.inputs")
     if len(counts := {len(array) for array in inputs.values()}) > 1:
         raise InvalidRequest(f"all inputs need the same number of rows, got {sorted(counts)[:8]}", "$.inputs")
-    return inputs
+    return {name: inputs[name] for name in by_name}  # in our order, which is what they are passed on in
 
 
 def _wanted(wire: WireRequest, signature: Signature) -> dict[str, bool]:

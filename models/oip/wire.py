@@ -17,16 +17,19 @@ from models.errors import InvalidRequest
 T = TypeVar("T")
 
 _LONGEST = 64  # characters of the caller's own words in a message
+_PATH = 128
 _LISTED = 8
+_ENVELOPE = 1 << 20  # bytes; ten thousand tensors take less
+_NESTING = (list, tuple)
 _PAIRS = json.JSONDecoder(object_pairs_hook=tuple)
-_PLACED = re.compile(r"(.*?)(?: - at `\$((?:\.\w{1,64}|\[\d+\]|\[\.\.\.\])*)`)?", re.DOTALL)
+_PLACED = re.compile(r" - at `\$((?:\.\w+|\[\d+\]|\[\.\.\.\])*)`\Z")
 
 
 def parse(decoder: msgspec.json.Decoder[T], text: bytes | memoryview | msgspec.Raw, where: str = "$") -> T:
     """The typed JSON of `text`, which stands at `where`.
 
     Raises:
-        InvalidRequest: it is not JSON, or of another type. A key that comes twice is left to `check_keys`.
+        InvalidRequest: it is not JSON, or of another type. A key that comes twice is left to `check_envelope`.
     """
     try:
         return decoder.decode(text)
@@ -42,28 +45,47 @@ def parse(decoder: msgspec.json.Decoder[T], text: bytes | memoryview | msgspec.R
 
 def misfit(error: msgspec.ValidationError, where: str) -> InvalidRequest:
     """msgspec's error about the value at `where`, as ours."""
-    placed = _PLACED.fullmatch(str(error))
-    assert placed is not None  # noqa: S101 - any text matches
-    message, path = placed.group(1), (placed.group(2) or "").replace("[...]", "")
-    return InvalidRequest(quoted(message, _LONGEST + 32)[1:-1], where + path)
+    text = str(error)
+    placed = _PLACED.search(text, max(0, len(text) - _PATH))  # the rest may be the caller's, and long
+    message, path = (text[: placed.start()], placed[1]) if placed else (text, "")
+    return InvalidRequest(quoted(message, _LONGEST + 32)[1:-1], where + path.replace("[...]", ""))
 
 
-def check_keys(text: bytes | memoryview, skipped: Iterable[msgspec.Raw] = (), where: str = "$") -> None:
-    """Refuse objects that have a key twice, of which msgspec would keep the last.
+def check_envelope(text: bytes | memoryview, data: Iterable[msgspec.Raw]) -> None:
+    """Refuse repeated keys in `text`, valid JSON, outside of `data`: its large parts, in order, which are checked."""
+    envelope = _without(text, data)
+    if len(envelope) > _ENVELOPE:
+        raise InvalidRequest(f"more than {_ENVELOPE} bytes beside the data")
+    if envelope.count(b":") > 1:  # rows and nothing else is what most send
+        check_keys(envelope)
 
-    `text` is valid JSON. `skipped`: its large parts, in order, that hold no objects.
-    """
-    outside = _without(text, skipped)
-    if outside.count(b":") == 1:  # rows and nothing else, as most send them
-        return
+
+def check_keys(text: bytes, where: str = "$") -> None:
+    """Refuse objects that have a key twice, of which msgspec would keep the last; `text` is valid JSON."""
     try:
-        _check(_PAIRS.decode(str(outside, "utf-8")), where)
+        _check(_PAIRS.decode(text.decode()), where)
     except UnicodeDecodeError as error:
         raise InvalidRequest("not JSON: a string is not UTF-8", where) from error
     except ValueError as error:  # a number of thousands of digits, where msgspec did not look
         raise InvalidRequest("not JSON: a number is too long", where) from error
     except RecursionError as error:
         raise InvalidRequest("nested too deeply", where) from error
+
+
+def _check(value: Any, where: str) -> None:
+    """Walk lists, and objects as tuples of pairs."""
+    if type(value) is list:
+        for index, item in enumerate(value):
+            if type(item) in _NESTING:
+                _check(item, f"{where}[{index}]")
+        return
+    seen: set[str] = set()
+    for key, item in value:
+        if key in seen:
+            raise InvalidRequest(f"the key {quoted(key)} comes twice", where[:_PATH])
+        seen.add(key)
+        if type(item) in _NESTING:
+            _check(item, f"{where}.{key}" if key.isidentifier() and len(key) <= _LONGEST else where)
 
 
 def _without(text: bytes | memoryview, skipped: Iterable[msgspec.Raw]) -> bytes:
@@ -84,24 +106,10 @@ def _address(buffer: bytes | memoryview | msgspec.Raw) -> int:
     return address
 
 
-def _check(value: Any, where: str) -> None:
-    """Walk lists, and objects as tuples of pairs."""
-    if type(value) is list:
-        for index, item in enumerate(value):
-            _check(item, f"{where}[{index}]")
-    elif type(value) is tuple:
-        if len({key for key, _ in value}) < len(value):
-            keys = [key for key, _ in value]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise InvalidRequest(f"the key {quoted(twice)} comes twice", where[: 2 * _LONGEST])
-        for key, item in value:
-            if type(item) in (list, tuple):
-                _check(item, f"{where}.{key}" if key.isidentifier() else where)
-
-
 def quoted(text: str, longest: int = _LONGEST) -> str:
-    """`text` from outside as a message may show it: in quotes, cut, control characters escaped."""
-    return repr(text if len(text) <= longest else text[: longest - 3] + "...")
+    """`text` from outside as a message may show it: in quotes, control characters escaped, cut."""
+    shown = repr(text[: longest + 1])
+    return shown if len(shown) <= longest + 2 else f"{shown[: longest - 2]}...{shown[0]}"
 
 
 def unknown(kind: str, name: str, known: Collection[str]) -> str:

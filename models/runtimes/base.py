@@ -47,7 +47,7 @@ def matrix(inputs: Mapping[str, Array], signature: Signature) -> Array:
     return columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
 
 
-def one_line(error: Exception, limit: int = 200) -> str:
+def one_line(error: BaseException, limit: int = 200) -> str:
     """What `error` says, in one line of at most `limit` characters, without the stack trace that xgboost puts in."""
     said = " ".join(str(error).partition("Stack trace:")[0].split())
     return f"{type(error).__name__}: {said}"[:limit].rstrip(" :")

@@ -17,13 +17,19 @@ class OnnxModel:
     def __init__(self, contents: bytes, signature: Signature, threads: int) -> None:
         self._session = read_session(contents, threads)
         self._specs = signature.inputs
+        self._labels = len(signature.labels)
         self._name = PROBABILITIES if signature.task == "classification" else PREDICTIONS
         self._wanted = [_scores(self._session, self._name)]
         _check_inputs(self._session, signature)
 
     def __call__(self, inputs: Mapping[str, Array], /) -> dict[str, Array]:
         feed = {spec.name: np.asarray(inputs[spec.name], spec.dtype) for spec in self._specs}
-        return {self._name: self._session.run(self._wanted, feed)[0]}
+        return {self._name: self._columns(self._session.run(self._wanted, feed)[0])}
+
+    def _columns(self, scores: Array) -> Array:
+        """Of two labels, some networks give the second one's probability alone."""
+        alone = self._labels == 2 and scores.shape[1:] in ((), (1,))
+        return np.stack((1 - scores.reshape(-1), scores.reshape(-1)), axis=1) if alone else scores
 
 
 def read_session(contents: bytes, threads: int) -> Any:

@@ -1,5 +1,6 @@
 """xgboost models, from its own UBJSON or JSON."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +38,20 @@ def read_estimator(contents: bytes, task: Task) -> Any:
         RegistryError: it is no xgboost model.
     """
     return _read(xgboost.XGBClassifier() if task == "classification" else xgboost.XGBRegressor(), contents)
+
+
+def read_any(contents: bytes) -> Any:
+    """The estimator in a file that does not come with a manifest: the model says what it is for.
+
+    Raises:
+        RegistryError: it is no xgboost model, or gives labels where probabilities are needed.
+    """
+    booster = _read(xgboost.Booster({"nthread": 1}), contents)
+    objective = str(json.loads(booster.save_config())["learner"]["objective"]["name"])
+    if objective in ("multi:softmax", "binary:hinge"):
+        raise RegistryError(f"{objective} gives labels alone; train it with multi:softprob or binary:logistic")
+    task: Task = "classification" if objective.startswith(("binary:", "multi:")) else "regression"
+    return read_estimator(contents, task)
 
 
 def _read(model: Any, contents: bytes) -> Any:

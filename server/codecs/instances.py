@@ -25,7 +25,10 @@ def read_instances(raw: bytes, signature: Signature) -> Mapping[str, Array]:
     Raises:
         InvalidRequest: a row or a value does not fit, with its place.
     """
-    rows = _named(raw, signature) if b"{" in raw else parse(_decoder(signature), raw, PLACE)
+    try:
+        rows = _decoder(signature).decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        rows = _read_objects(raw, signature)  # or finds what is wrong
     if not rows:
         raise InvalidRequest("expected at least one row", PLACE)
     inputs: dict[str, Array] = {}
@@ -54,7 +57,7 @@ def _decoder(signature: Signature) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(_rows_type(signature))
 
 
-def _named(raw: bytes, signature: Signature) -> Any:
+def _read_objects(raw: bytes, signature: Signature) -> Any:
     """The rows where some are objects, each in the order of the features."""
     rows = parse(_ANY, raw, PLACE)
     if not isinstance(rows, list):
@@ -63,7 +66,7 @@ def _named(raw: bytes, signature: Signature) -> Any:
     known = frozenset(features)
     ordered = [_ordered(row, features, known, index) if type(row) is dict else row for index, row in enumerate(rows)]
     if raw.count(b":") > len(features) * sum(type(row) is dict for row in rows):  # more keys than were kept
-        check_keys(raw, where=PLACE)
+        check_keys(raw, PLACE)
     try:
         return msgspec.convert(ordered, _rows_type(signature))
     except msgspec.ValidationError as error:

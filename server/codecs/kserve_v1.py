@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from models.oip.wire import check_keys, parse
+from models.oip.wire import check_envelope, parse
 from models.types import PREDICTIONS, PROBABILITIES, InferRequest, InferResponse, Signature
 from server.codecs.instances import read_instances
 from server.codecs.outcome import member, outcome
@@ -34,7 +34,7 @@ def decode(body: bytes, signature: Signature, request_id: str, trace: str) -> tu
     wire = parse(_DECODER, body)
     asked = read_parameters(wire.parameters)
     inputs = read_instances(bytes(wire.instances), signature)
-    check_keys(body, (wire.instances,))
+    check_envelope(body, (wire.instances,))
     return InferRequest(inputs, request_id, asked.parameters, trace), asked.timeout
 
 

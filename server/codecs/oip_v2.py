@@ -1,15 +1,15 @@
 """The Open Inference Protocol on our own surface: what `models.oip` leaves open."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from models.oip.requests import decode_request
-from models.oip.responses import encode_response
+from models.oip.responses import encode_response, output_array
 from models.oip.wire import misfit
-from models.types import InferRequest, InferResponse, Report, Signature
+from models.types import PROBABILITIES, Array, InferRequest, InferResponse, Report, Signature, TensorSpec
 from server.codecs.outcome import milliseconds
 from server.codecs.parameters import read_parameters, seconds_of, smaller
 
@@ -55,9 +55,28 @@ def encode(
 ) -> tuple[bytes, int | None]:
     """The body of an answer, and the length of its JSON header if raw bytes follow it; `elapsed` in seconds."""
     about: dict[str, Any] = {"model_name": model, "model_version": version, "id": call.id}
-    if response.report.members:
+    if response.report.members or response.report.degraded:
         about["parameters"] = flattened(response.report, elapsed)
-    return encode_response(response, signature, call.wanted, about)
+    more = said_by_members(response.report, signature) if call.request.parameters.explain else ()
+    return encode_response(response, signature, call.wanted, about, more)
+
+
+def said_by_members(report: Report, signature: Signature) -> list[tuple[TensorSpec, Array]]:
+    """What each member that answered said, as outputs `members.NAME.predictions` and `members.NAME.probabilities`.
+
+    They stand in no metadata: only a request with `explain` gets them, whatever outputs it lists.
+    """
+    outputs: list[tuple[TensorSpec, Array]] = []
+    for name, said in report.members.items():
+        if said.scores is None:
+            continue
+        if signature.labels:
+            own = InferResponse({PROBABILITIES: said.scores})
+            arrays = {spec: output_array(spec.name, own, signature) for spec in signature.outputs}
+        else:
+            arrays = {signature.outputs[0]: said.scores[:, 0]}
+        outputs += [(replace(spec, name=f"members.{name}.{spec.name}"), array) for spec, array in arrays.items()]
+    return outputs
 
 
 def flattened(report: Report, elapsed: float) -> dict[str, Any]:
@@ -70,6 +89,8 @@ def flattened(report: Report, elapsed: float) -> dict[str, Any]:
         "quorum": report.quorum,
         "elapsed_ms": milliseconds(elapsed),
     }
+    if report.disagreed is not None:
+        flat["disagreed"] = ",".join(map(str, report.disagreed))  # a parameter cannot be a list
     for name, said in report.members.items():
         flat[f"members.{name}.fate"] = said.fate
         if said.reason:

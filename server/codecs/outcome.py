@@ -8,7 +8,7 @@ from models.types import InferResponse, MemberReport, Signature
 def outcome(response: InferResponse, model: str, elapsed: float) -> dict[str, Any]:
     """The outcome of one request; `elapsed` in seconds."""
     report = response.report
-    return {
+    shown: dict[str, Any] = {
         "model": model,
         "request_id": response.id,
         "status": report.status,
@@ -18,6 +18,9 @@ def outcome(response: InferResponse, model: str, elapsed: float) -> dict[str, An
         "quorum": report.quorum,
         "elapsed_ms": milliseconds(elapsed),
     }
+    if report.disagreed is not None:
+        shown["disagreed"] = report.disagreed
+    return shown
 
 
 def member(said: MemberReport, signature: Signature | None = None) -> dict[str, Any]:

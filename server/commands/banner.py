@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 import msgspec
+from rich.markup import escape
 from rich.table import Table
 
 from server.commands.terminal import wide_console
@@ -34,7 +35,8 @@ def table_of(supervisor: Supervisor) -> Table:
         model, _, version = pinned.partition("@")
         process = supervisor.workers.get(name, supervisor.front)
         pid = str(process.pid or "") if name in supervisor.workers else "inline"
-        table.add_row(name, model, version, plan.runtimes[name], pid, f"{process.phase} {process.problem}".strip())
+        state = escape(f"{process.phase} {process.problem}".strip())
+        table.add_row(name, model, version, plan.runtimes[name], pid, state)
     return table
 
 

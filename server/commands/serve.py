@@ -1,9 +1,11 @@
 """`chorus serve`."""
 
 import asyncio
+import errno
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,11 @@ import click
 
 from models.registry import Registry
 from server import logs
-from server.config import Config, ConfigError, load_config, warnings_of
+from server.checking import findings_of
+from server.config import Config, ConfigError, read_config
 from server.folder import private_folder
-from server.plan import local_backends, make_plan
+from server.listening import chorus_at, words_for
+from server.plan import make_plan
 from server.process import ChildError
 from server.supervisor import Supervisor
 
@@ -37,12 +41,9 @@ def serve(path: Path, **given: Any) -> None:
       chorus serve --config fraud.toml --port 9000
     """
     began = time.monotonic()
-    config = load_config(path, {key: value for key, value in given.items() if value is not None})
+    config = _checked(path, given)
     registry = Registry(Path(config.registry.path))
-    _check_models(config, registry)
     with logs.setup(sys.stderr, "supervisor"), private_folder() as folder:
-        for warning in warnings_of(config):
-            click.echo(f"warning: {warning}", err=True)
         plan = make_plan(config, registry, folder)
         with _bound(config.server.host, config.server.port) as listening:
             supervisor = Supervisor(plan, listening)
@@ -52,13 +53,15 @@ def serve(path: Path, **given: Any) -> None:
                 raise click.ClickException(str(error)) from error
 
 
-def _check_models(config: Config, registry: Registry) -> None:
-    """Say what is missing and what makes it, before anything starts."""
-    references = [settings.model for settings in local_backends(config).values()]
-    if missing := registry.missing(references):
-        raise ConfigError(
-            f"the registry {registry.path} has no {', '.join(missing)}; for the built-in models: chorus train --missing"
-        )
+def _checked(path: Path, given: Mapping[str, Any]) -> Config:
+    """The configuration, after all of `chorus check` that asks nobody and reads no model: they check themselves."""
+    draft = read_config(path, given)
+    found = findings_of(draft)
+    for warning in found.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if found.errors:
+        raise ConfigError(*found.errors)
+    return draft.config
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -74,10 +77,15 @@ def _bound(host: str, port: int) -> socket.socket:
         except OSError as error:
             listening.close()
             if time.monotonic() > until:
-                raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}; try --port") from error
+                raise ConfigError(f"cannot listen on {host}:{port}: {_why(error, host, port)}; try --port") from error
             time.sleep(0.05)
         else:
             return listening
+
+
+def _why(error: OSError, host: str, port: int) -> str:
+    words = (error.strerror or str(error)).lower()
+    return f"{words} {words_for(chorus_at(host, port))}" if error.errno == errno.EADDRINUSE else words
 
 
 def _announce(supervisor: Supervisor, seconds: float) -> None:

@@ -1,17 +1,27 @@
 """`chorus train`."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+import msgspec
+from rich.console import Console
 
+from models.datasets import DATASETS
+from models.errors import UnknownName
+from models.names import no_such
 from models.registry import Registry, Version
+from server.commands.steps import steps
 from server.commands.terminal import wide_console
 from server.config import ConfigError, load_config
 from server.plan import local_backends
+
+MORE = "For the intervals behind this, and what leaving each member out would change: chorus train [DATASET]"
+
+if TYPE_CHECKING:
+    from server.commands.assessment import Assessment
 
 
 @click.command()
@@ -21,24 +31,37 @@ from server.plan import local_backends
     help="The configuration, which names the registry.",
 )  # fmt: skip
 @click.option("--missing", is_flag=True, help="Only the models that the configuration names and the registry lacks.")
-def train(datasets: Sequence[str], path: Path, missing: bool) -> None:
-    """Fit, calibrate, compile and register the models of the built-in data sets.
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document; progress goes to standard error.")
+def train(datasets: Sequence[str], path: Path, missing: bool, as_json: bool) -> None:
+    """Fit, calibrate, compile and register the models of the built-in data sets, and judge the ensembles of them.
+
+    Each member, each rule, and each rule without each member is judged on the test split, with the models as they are
+    served. Second versions become candidates: the champion stays until an alias is moved.
 
     \b
     Examples:
       chorus train                   every built-in data set
-      chorus train breast-cancer     one of them
+      chorus train digits            one of them
       chorus train --missing         what chorus.toml names and the registry lacks
+      chorus train digits --json     the same figures for a program
     """
     config = load_config(path)
     registry = Registry(Path(config.registry.path))
+    for name in datasets:
+        if name not in DATASETS:
+            raise UnknownName(no_such("data set", name, DATASETS))
     if missing:
-        wanted = registry.missing(settings.model for settings in local_backends(config).values())
-        _train(_by_dataset(wanted), registry)
+        wanted = _by_dataset(registry.missing(settings.model for settings in local_backends(config).values()))
+        wanted = {name: only for name, only in wanted.items() if name in datasets or not datasets}
     else:
-        from models.datasets import DATASETS  # imports what fits models only when it is needed
-
-        _train({name: [] for name in datasets or DATASETS}, registry)
+        wanted = {name: [] for name in datasets or DATASETS}
+    began = time.monotonic()
+    versions, assessments = _train(wanted, registry, wide_console(stderr=as_json))
+    seconds = time.monotonic() - began
+    if as_json:
+        click.echo(msgspec.json.encode(_document(registry, versions, assessments, seconds)))
+    elif versions:
+        _print(registry, versions, assessments, whole=not missing, seconds=seconds)
 
 
 def _by_dataset(references: Sequence[str]) -> dict[str, list[str]]:
@@ -52,38 +75,67 @@ def _by_dataset(references: Sequence[str]) -> dict[str, list[str]]:
     return wanted
 
 
-def _train(wanted: dict[str, list[str]], registry: Registry) -> None:
+def _train(
+    wanted: Mapping[str, Sequence[str]], registry: Registry, console: Console
+) -> tuple[list[Version], list["Assessment"]]:
     if not wanted:
-        return
+        return [], []
     from models import training
+    from server.commands.assessment import assess
 
-    began = time.monotonic()
-    names = [f"{dataset}/{member}" for dataset, only in wanted.items() for member in only or training.members(dataset)]
-    console = wide_console()
+    total = sum(len(only or training.members(dataset)) + 1 for dataset, only in wanted.items())
     versions: list[Version] = []
-    columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("training", total=len(names))
+    assessments: list[Assessment] = []
+    with steps(console, total) as progress:
         for dataset, only in wanted.items():
 
             def report(member: str, step: str, dataset: str = dataset) -> None:
-                progress.update(bar, description=f"{dataset}/{member}: {step}", advance=step == "done")
-                if not console.is_terminal and step == "done":
-                    console.print(f"trained {dataset}/{member}")
+                if step == "done":
+                    progress.done(f"{dataset}/{member}", "trained")
+                else:
+                    progress.begin(f"{dataset}/{member}", step)
 
             versions += training.train(dataset, registry, report, only=only)
-    console.print(_table(versions))
-    console.print(f"{len(versions)} models in {time.monotonic() - began:.1f} s, in {registry.path}")
+            progress.begin(dataset, "evaluate")
+            assessments.append(assess(dataset, registry, versions))
+            progress.done(dataset, "evaluated")
+    return versions, assessments
 
 
-def _table(versions: Sequence[Version]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("model", "version", "runtime", "accuracy", "log loss", "temperature", "largest difference"):
-        table.add_column(heading)
-    for version in versions:
-        manifest = version.manifest
-        figures = [manifest.metrics.get(name) for name in ("accuracy", "log_loss")]
-        figures += [manifest.temperature, manifest.compilation.max_difference]
-        shown = ["" if figure is None else f"{figure:.3g}" for figure in figures]
-        table.add_row(manifest.name, manifest.version, manifest.runtime, *shown)
-    return table
+def _print(
+    registry: Registry, versions: Sequence[Version], assessments: Sequence["Assessment"], *, whole: bool, seconds: float
+) -> None:
+    from server.commands.report import NOTE, models_table, print_report
+
+    console = wide_console()
+    console.print(models_table(versions))
+    for assessment in assessments:
+        print_report(console, assessment, whole=whole)
+    console.print(f"\n{NOTE if whole else MORE}", soft_wrap=True)
+    console.print(f"\n{len(versions)} models in {seconds:.1f} s, in {registry.path}", soft_wrap=True)
+
+
+def _document(
+    registry: Registry, versions: Sequence[Version], assessments: Sequence["Assessment"], seconds: float
+) -> dict[str, Any]:
+    if assessments:
+        from server.commands.assessment import document
+        from server.commands.verdict import verdict
+    return {
+        "registry": str(registry.path),
+        "seconds": round(seconds, 3),
+        "models": [_described(version) for version in versions],
+        "evaluations": {one.dataset: {**document(one), "verdict": verdict(one)} for one in assessments},
+    }
+
+
+def _described(version: Version) -> dict[str, Any]:
+    manifest = version.manifest
+    return {
+        "name": manifest.name,
+        "version": manifest.version,
+        "runtime": manifest.runtime,
+        "temperature": manifest.temperature,
+        "compilation": manifest.compilation,
+        "metrics": manifest.metrics,
+    }

@@ -159,6 +159,12 @@ async def test_a_request_may_name_a_subset_a_quorum_and_when_to_leave() -> None:
     assert label(single) == 0
 
 
+async def test_a_subset_of_fewer_than_the_quorum_needs_all_it_names() -> None:
+    ensemble = vote(a=Fake(sure(1)), b=Fake(sure(1)), c=Fake(sure(0)), terms=Terms(quorum=3))
+    response = await ensemble(replace(ones(), parameters=Parameters(members=("a", "b"))), deadline_after(5))
+    assert (response.report.status, response.report.quorum) == ("complete", 2)
+
+
 @pytest.mark.parametrize(
     ("parameters", "where"),
     [

@@ -28,8 +28,8 @@ def test_an_ensemble_takes_the_union_and_feeds_each_member_by_name() -> None:
 
 
 def test_members_that_disagree_about_a_datatype_do_not_fit() -> None:
-    other = TensorSpec("features", "INT64", (-1, 1), ("c",))
-    with pytest.raises(ValueError, match="INT64"):
+    other = TensorSpec("features", "BYTES", (-1, 1), ("b",))
+    with pytest.raises(ValueError, match="member y: feature 'b' is BYTES, elsewhere FP32"):
         union_of({"x": (AB,), "y": (other,)})
 
 

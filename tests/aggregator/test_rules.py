@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import get_args
 
 import numpy as np
@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from aggregator.rules import DEFAULT_RULE, RULES, Rule, agreement, entropy, integer_weights, make_rule
 from models.types import Array, Task
+from tests.completions import Completions, column, drawn, grid, row
 
-VOTES = ("hard", "soft", "log_pool")
-NUMBERS = ("mean", "median")
+VOTES = ("hard", "soft", "log_pool", "max", "rank")
+NUMBERS = ("mean", "median", "trimmed_mean")
 SHAPES = [(1, 1, 2), (3, 1, 2), (5, 7, 3), (9, 1, 2), (12, 20, 9), (17, 3, 11)]
 
 
@@ -24,26 +25,6 @@ def classifying(name: str, classes: int) -> Rule:
 
 def regressing(name: str) -> Rule:
     return make_rule(name, "regression", 0)
-
-
-def column(*values: float) -> Array:
-    """One number per member, as scores or weights of a single row: (m, 1)."""
-    return np.array(values, dtype=np.float64)[:, None]
-
-
-def row(*members: Sequence[float]) -> Array:
-    """One distribution per member, as scores of a single row: (m, 1, k)."""
-    return np.array(members, dtype=np.float64)[:, None, :]
-
-
-def drawn(rng: np.random.Generator, members: int, rows: int, classes: int) -> tuple[Array, Array]:
-    """Scores and weights of which some are tied, certain or not there; every row has a vote."""
-    scores = rng.dirichlet(np.full(classes, rng.choice([0.05, 0.5, 5])), (members, rows))
-    tenths = rng.multinomial(10, np.full(classes, 1 / classes), (members, rows)) / 10
-    scores = np.where(rng.random((members, rows, 1)) < 0.5, scores, tenths)
-    weights = rng.integers(1, rng.choice([2, 4, 1000]), (members, 1)) * np.ones((members, rows))
-    weights[1:] *= rng.random((members - 1, rows)) < 0.7
-    return scores * (weights > 0)[:, :, None], weights
 
 
 # The label: the first of the highest.
@@ -172,7 +153,7 @@ def test_a_row_without_votes_is_uniform_and_open_and_leaves_its_neighbours_alone
     combined = rule.combine(scores, weights)
     assert combined[0].tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3])
     assert combined[1].tobytes() == rule.combine(scores[:, 1:], weights[:, 1:])[0].tobytes()
-    assert rule.settled(scores, weights, np.array([1.0, 1.0])).tolist() == [False, True]
+    assert rule.settled(scores, weights, np.array([1.0, 1.0])).tolist() == [False, name != "max"]
     assert agreement(scores, weights, combined).tolist() == [0, 1]
 
 
@@ -253,51 +234,6 @@ def test_no_answer_depends_on_the_scale_of_the_weights(seed: int, scale: int) ->
 
 
 # Settled: by brute force over all completions.
-
-UNHEARD = -1
-
-
-class Completions:
-    """All that m members can have said by now, and all that it can still become.
-
-    By now a member said one of `points` (p, k), or is still out, or is gone. In the end one that is out said any of the
-    points, or nothing.
-    """
-
-    def __init__(self, points: Array, members: int) -> None:
-        p = len(points)
-        self._points = np.vstack([points, np.zeros_like(points[:1])])  # the last, at UNHEARD, is no vote
-        states = np.array(list(itertools.product(range(p + 2), repeat=members)))  # p: out, p + 1: gone
-        self._out = states == p
-        self._now = np.where(states < p, states, UNHEARD)
-        self._ends = np.array(list(itertools.product(range(UNHEARD, p), repeat=members)))
-        possible = [out[:, None] | (now[:, None] == end) for out, now, end in self._by_member()]
-        self._possible = np.logical_and.reduce(possible).astype(np.float32)
-
-    def _by_member(self) -> Iterator[tuple[Array, Array, Array]]:
-        return zip(self._out.T, self._now.T, self._ends.T, strict=True)
-
-    def judge(self, rule: Rule, weights: Sequence[int]) -> tuple[Array, Array, Array]:
-        """Settled as the rule says, and as it is; and the weight still out. All per state of the present."""
-        weight = np.array(weights, dtype=np.float64)
-        final = rule.combine(*self.votes(self._ends, weight)).argmax(axis=1)
-        labels = (final[:, None] == np.arange(self._points.shape[1])).astype(np.float32)
-        reachable = (self._possible @ labels > 0).sum(axis=1)  # what was said by now is a completion too: nobody came
-        out = self._out @ weight
-        return rule.settled(*self.votes(self._now, weight), out), reachable == 1, out
-
-    def now(self, weights: Sequence[int]) -> tuple[Array, Array]:
-        return self.votes(self._now, np.array(weights, dtype=np.float64))
-
-    def votes(self, said: Array, weight: Array) -> tuple[Array, Array]:
-        """Scores and weights (m, n): the states are the rows."""
-        return self._points[said.T], (said.T != UNHEARD) * weight[:, None]
-
-
-def grid(steps: int, classes: int) -> Array:
-    """All distributions in multiples of 1 / steps, vertices included: (p, k)."""
-    counts = [point for point in itertools.product(range(steps + 1), repeat=classes) if sum(point) == steps]
-    return np.array(counts) / steps
 
 
 @pytest.mark.parametrize("members", [1, 2, 3, 4])
@@ -471,17 +407,25 @@ def test_every_task_with_rules_has_a_default_that_fits() -> None:
         assert make_rule(name, task, 2).early is False
 
 
-def test_only_a_hard_vote_leaves_early_unasked() -> None:
+def test_only_a_hard_vote_and_the_first_answer_leave_early_unasked() -> None:
     early = {name for name, rule in RULES.items() if rule(2).early}
-    assert early == {"hard"}
+    assert early == {"hard", "first"}
 
 
 @pytest.mark.parametrize(
     ("name", "task", "message"),
     [
-        ("mean", "classification", "no rule 'mean' for classification; rules that fit: hard, soft, log_pool"),
-        ("hard", "regression", "no rule 'hard' for regression; rules that fit: mean, median"),
-        ("median_vote", "regression", "no rule 'median_vote' for regression; rules that fit: mean, median"),
+        (
+            "mean",
+            "classification",
+            "no rule 'mean' for classification; rules that fit: hard, soft, log_pool, max, rank, first",
+        ),
+        ("hard", "regression", "no rule 'hard' for regression; rules that fit: mean, median, trimmed_mean, first"),
+        (
+            "median_vote",
+            "regression",
+            "no rule 'median_vote' for regression; rules that fit: mean, median, trimmed_mean, first",
+        ),
         ("soft", "embedding", "no rule 'soft' for embedding; rules that fit: none"),
     ],
 )

@@ -1,21 +1,26 @@
 """Users' own estimators, from Python."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas  # type: ignore[import-untyped]  # it ships none
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, SplineTransformer, StandardScaler
 from sklearn.semi_supervised import LabelSpreading
 from xgboost import XGBClassifier, XGBRegressor
 
 from models.errors import RegistryError
-from models.registration import shortest
+from models.manifest import Manifest
 from models.registry import Registry
+from models.rows import inputs_of, shortest
 from models.types import Array
 
 
@@ -108,9 +113,101 @@ def test_a_model_with_code_of_its_own_is_refused_before_it_is_registered(registr
     x, y = iris()
     estimator = make_pipeline(FunctionTransformer(shortest), LogisticRegression())
     estimator.steps[1][1].fit(x, y)
-    with pytest.raises(RegistryError, match=r"types that are not trusted: models\.registration\.shortest"):
+    with pytest.raises(RegistryError, match=r"types that are not trusted: models\.rows\.shortest"):
         registry.register(estimator, "iris", x)
     wrapped = CalibratedClassifierCV(XGBClassifier(n_estimators=2)).fit(x, np.unique(y, return_inverse=True)[1])
     with pytest.raises(RegistryError, match="xgboost"):
         registry.register(wrapped, "iris", x)
     assert registry.names() == []
+
+
+def patients() -> tuple[Array, Array]:
+    """Age, sex, body mass index and blood pressure, of which a fifth is missing; was the disease worse than usual?"""
+    raw = load_diabetes(scaled=False)
+    table = raw.data[:, :4].astype(object)
+    table[:, 0] = raw.data[:, 0].astype(int)
+    table[:, 1] = np.where(raw.data[:, 1] == 1, "female", "male")
+    table[::5, 3] = np.nan
+    return table, np.where(raw.target > np.median(raw.target), "high", "low")
+
+
+def encoded(numbers: object, words: object, *steps: object) -> ColumnTransformer:
+    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    prepared = make_pipeline(*steps) if steps else "passthrough"
+    return ColumnTransformer([("numbers", prepared, numbers), ("words", encoder, words)])
+
+
+NAMES = ["age", "sex", "bmi", "bp"]
+TYPED = [("age", "INT64", False), ("sex", "BYTES", False), ("bmi", "FP32", False), ("bp", "FP32", True)]
+
+
+def kinds(manifest: Manifest) -> list[tuple[str, str, bool]]:
+    return [(spec.name, spec.datatype, spec.nullable) for spec in manifest.signature.inputs]
+
+
+@pytest.mark.parametrize("as_frame", [False, True], ids=["objects", "frame"])
+def test_mixed_columns_with_missing_values_compile_and_agree(registry: Registry, as_frame: bool) -> None:
+    table, y = patients()
+    x = pandas.DataFrame(table, columns=NAMES).astype({"age": int, "bmi": float, "bp": float}) if as_frame else table
+    columns = encoded(["age", "bmi", "bp"], ["sex"]) if as_frame else encoded([0, 2, 3], [1])
+    estimator = make_pipeline(columns, HistGradientBoostingClassifier(max_iter=20)).fit(x[:300], y[:300])
+    version = registry.register(estimator, "patients", x[300:], y[300:], features=() if as_frame else NAMES)
+    assert kinds(version.manifest) == TYPED
+    assert (version.manifest.runtime, version.manifest.compilation.agrees) == ("onnx", True)
+    inputs = inputs_of(table.tolist(), version.manifest.signature.inputs)
+    assert np.isnan(inputs["bp"]).sum() == 89
+    exact: Any = x
+    if as_frame:
+        exact = exact.astype({"bmi": np.float32, "bp": np.float32})
+    said = registry.load("patients")(inputs)["probabilities"]
+    assert np.abs(said - estimator.predict_proba(exact)).max() < 1e-5
+    assert version.manifest.examples[0][:2] == [53, "female"]
+    assert any(example[3] is None for example in version.manifest.examples)
+
+
+def test_integers_become_floats_where_that_alone_compiles(registry: Registry) -> None:
+    table, y = patients()
+    estimator = make_pipeline(encoded([0, 2, 3], [1], SimpleImputer(), StandardScaler()), LogisticRegression())
+    manifest = registry.register(estimator.fit(table, y), "patients", table, y, features=NAMES).manifest
+    assert kinds(manifest) == [("age", "FP32", False), *TYPED[1:]]
+    assert manifest.runtime == "onnx"
+
+
+@pytest.mark.parametrize("as_frame", [False, True], ids=["objects", "frame"])
+def test_mixed_columns_that_do_not_compile_are_served_as_they_were_fitted(registry: Registry, as_frame: bool) -> None:
+    table, y = patients()
+    x = pandas.DataFrame(table, columns=NAMES).astype({"age": int, "bmi": float, "bp": float}) if as_frame else table
+    columns = (["age", "bmi", "bp"], ["sex"]) if as_frame else ([0, 2, 3], [1])
+    estimator = make_pipeline(encoded(*columns, SimpleImputer(), SplineTransformer(n_knots=3)), LogisticRegression())
+    estimator.set_params(logisticregression__max_iter=5000).fit(x, y)
+    manifest = registry.register(estimator, "patients", x, y, features=() if as_frame else NAMES).manifest
+    assert (manifest.runtime, kinds(manifest)) == ("sklearn", TYPED)
+    said = registry.load("patients")(inputs_of(table.tolist(), manifest.signature.inputs))["probabilities"]
+    assert np.abs(said - estimator.predict_proba(x)).max() < 1e-5
+
+
+def test_a_data_frame_of_numbers_alone_is_one_matrix(registry: Registry) -> None:
+    table, y = patients()
+    x = pandas.DataFrame(table[:, [0, 2, 3]].astype(float), columns=["age", "bmi", "bp"])
+    manifest = registry.register(HistGradientBoostingClassifier(max_iter=5).fit(x, y), "patients", x, y).manifest
+    assert kinds(manifest) == [("features", "FP32", True)]
+    assert manifest.signature.features == ("age", "bmi", "bp")
+
+
+def test_columns_by_name_come_apart_where_that_alone_compiles(registry: Registry) -> None:
+    table, y = patients()
+    x = pandas.DataFrame(table[:, [0, 2, 3]].astype(float), columns=["age", "bmi", "bp"])
+    filled = ColumnTransformer([("fill", SimpleImputer(), ["bp"])], remainder="passthrough")
+    estimator = make_pipeline(filled, RandomForestClassifier(10)).fit(x, y)
+    manifest = registry.register(estimator, "patients", x, y).manifest
+    assert (manifest.runtime, [kind[0] for kind in kinds(manifest)]) == ("onnx", ["age", "bmi", "bp"])
+
+
+def test_missing_values_of_xgboost_compile_and_agree(registry: Registry) -> None:
+    x, y = diabetes()
+    x[::3, 2] = np.nan
+    estimator = XGBRegressor(n_estimators=20).fit(x, y)
+    manifest = registry.register(estimator, "diabetes", x, y).manifest
+    assert (manifest.runtime, manifest.signature.inputs[0].nullable) == ("onnx", True)
+    said = registry.load("diabetes")({"features": x})["predictions"]
+    assert np.allclose(said, estimator.predict(x), rtol=1e-5)

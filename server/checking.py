@@ -1,0 +1,125 @@
+"""What is wrong with a configuration, as far as its file and the registry show: no model is loaded, nobody is asked."""
+
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from aggregator.member import assemble
+from aggregator.weights import integer_weights
+from backends.served import Served
+from models.deadline import Deadline
+from models.errors import ChorusError, RegistryError, Unverified
+from models.manifest import verify_files
+from models.registry import Registry, Version
+from models.runtimes.python import fingerprint
+from models.types import InferRequest, InferResponse, Signature
+from server.config import Draft
+from server.consistency import doubts_of, innermost_first
+from server.findings import Findings
+from server.plan import local_backends
+from server.settings import Config, EnsembleSettings, PythonSettings
+from server.signatures import declared
+from server.tables import Mistake, shown_key
+from server.terms import PARTS
+
+TRAIN = "for the built-in models: chorus train --missing"
+
+
+def findings_of(draft: Draft) -> Findings:
+    """All that can be told before anything starts; of the models' files only that they are there."""
+    config = draft.config
+    versions, missing = _versions(config)
+    signatures = {name: version.manifest.signature for name, version in versions.items()}
+    for name, settings in config.backends.items():
+        if (of := declared(settings)) is not None:
+            signatures[name] = of
+    found = Findings(list(draft.mistakes))
+    found.add(
+        Findings([*missing, *_of_functions(config), *_of_ensembles(config, signatures)], list(doubts_of(config))),
+        str(draft.path),
+    )
+    return found
+
+
+def damages_of(config: Config) -> Iterator[Mistake]:
+    """Models whose files are not what was registered. Reads all of them."""
+    registry = Registry(Path(config.registry.path))
+    for name, settings in local_backends(config).items():
+        try:
+            version = registry.resolve(settings.model)
+        except ChorusError:  # which `findings_of` tells
+            continue
+        try:
+            verify_files(version.folder, version.manifest)
+        except RegistryError as error:
+            yield _of_model(name, str(error))
+
+
+def _versions(config: Config) -> tuple[dict[str, Version], list[Mistake]]:
+    """What the references of `config` mean now, by backend."""
+    registry = Registry(Path(config.registry.path))
+    versions: dict[str, Version] = {}
+    missing: list[Mistake] = []
+    for name, settings in local_backends(config).items():
+        try:
+            versions[name] = registry.resolve(settings.model)
+        except RegistryError as error:
+            missing.append(_of_model(name, str(error)))
+        except ChorusError as error:
+            built_in = not registry.versions(settings.model.partition("@")[0]) and "did you mean" not in str(error)
+            missing.append(_of_model(name, f"{error}; {TRAIN}" if built_in else str(error)))
+    return versions, missing
+
+
+def _of_functions(config: Config) -> Iterator[Mistake]:
+    """Functions of the user's whose module is nowhere. Nothing is imported, so that no code of theirs runs."""
+    for name, settings in config.backends.items():
+        if not isinstance(settings, PythonSettings):
+            continue
+        module = settings.python.partition(":")[0]
+        here = fingerprint(settings.python, Path(settings.path)) != "0"
+        if not here and find_spec(module.partition(".")[0]) is None:
+            text = f"no module {module!r} in {settings.path}, nor one that is installed; name its folder with path"
+            yield Mistake(f"backends.{shown_key(name)}", "python", text)
+
+
+def _of_model(name: str, text: str) -> Mistake:
+    return Mistake(f"backends.{shown_key(name)}", "model", text)
+
+
+def _of_ensembles(config: Config, signatures: dict[str, Signature]) -> Iterator[Mistake]:
+    """Whose members, rule or weights do not fit together; adds the ensembles to `signatures`."""
+    for name in innermost_first(config.ensembles):
+        settings, table = config.ensembles[name], f"ensembles.{shown_key(name)}"
+        members = dict.fromkeys(settings.members)
+        if not members or not all(one in signatures for one in members):
+            continue  # which is a mistake of its own
+        try:
+            signatures[name], _ = assemble([unasked(one, signatures[one]) for one in members], {}, ())
+        except ValueError as error:
+            yield Mistake(table, "members", str(error))
+            continue
+        yield from _of_terms(table, settings, signatures[name], list(members))
+
+
+def _of_terms(
+    table: str, settings: EnsembleSettings, signature: Signature, members: Sequence[str]
+) -> Iterator[Mistake]:
+    for key, part in PARTS.items():
+        try:
+            part(settings, signature)
+        except ValueError as error:
+            yield Mistake(table, key, str(error))
+    try:
+        integer_weights([settings.weights.get(member, 1.0) for member in members])
+    except ValueError as error:
+        yield Mistake(table, "weights", str(error))
+
+
+def unasked(name: str, signature: Signature) -> Served:
+    """A backend as far as its signature goes."""
+
+    async def nobody(_request: InferRequest, _deadline: Deadline) -> InferResponse:
+        raise Unverified(name)
+
+    return Served(name, nobody, signature, version="", timeout=1.0)

@@ -1,0 +1,128 @@
+"""Requests as a terminal shows them: a row for each, and one as bars over time."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+WIDTH = 40  # characters for the whole of a request
+BAR, EIGHTHS, MARK = "█", " ▏▎▍▌▋▊▉", "▲"
+STYLES = {"ok": "green", "unneeded": "blue", "late": "yellow", "failed": "red", "skipped": "bright_black"}
+LABELS = 3  # of a row, the most probable first
+
+
+def table_of(requests: list[dict[str, Any]]) -> Table:
+    """One row a request."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("id", "time", "model", "http", "status", "answered", "ms", "what decided it"):
+        table.add_column(heading, justify="right" if heading in ("answered", "ms") else "left", no_wrap=heading == "id")
+    for one in requests:
+        answered = "" if one["asked"] is None else f"{one['answered']}/{one['asked']}"
+        style = "red" if one["status"] == "failed" else "yellow" if one["status"] in ("partial", "fallback") else ""
+        cells = (one["id"], one["time"], one["model"], str(one["http_status"]), one["status"], answered)
+        table.add_row(*(Text(cell) for cell in cells), f"{one['elapsed_ms']:.2f}", Text(one["decided"]), style=style)
+    return table
+
+
+def drawing_of(one: dict[str, Any], *, bars: bool) -> RenderableType:
+    """One request; with `bars`, each member's time is drawn, and the moment when the answer was decided is marked."""
+    parts: list[RenderableType] = list(_heading(one))
+    if "members" in one:
+        parts += [Text(""), _members(one, bars=bars)]
+    if "answer" in one:
+        parts += [Text(""), Text(f"answer  {words(one['answer'], one['rows'])}")]
+    return Group(*parts)
+
+
+def _heading(one: dict[str, Any]) -> Iterator[Text]:
+    answered = "" if one["asked"] is None else f", {one['answered']} of {one['asked']} answered"
+    quorum = f", quorum {one['quorum']}" if "quorum" in one else ""
+    yield Text(f"{one['id']}  {one['time']}")
+    status = f"{one['http_status']} {one['status']}"
+    rows = f", {one['rows']} row{'' if one['rows'] == 1 else 's'}" if one["rows"] else ""
+    yield Text(f"{one['model'] or 'the default'}: {status}{answered}{quorum}{rows}, {one['elapsed_ms']:.2f} ms")
+    yield Text(one["decided"])
+
+
+def _members(one: dict[str, Any], *, bars: bool) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("member", no_wrap=True)
+    if bars:
+        table.add_column(_ruler(one), no_wrap=True, min_width=WIDTH)
+    for heading in ("start ms", "took ms", "fate", "weight", "said"):
+        table.add_column(heading, justify="right" if heading.endswith("ms") or heading == "weight" else "left")
+    for depth, member in _flat(one["members"]):
+        drawn = [_bar(member, one)] if bars else []
+        fate = f"{member['fate']}: {member['reason']}" if member["reason"] else member["fate"]
+        table.add_row(
+            Text("  " * depth + member["name"]),
+            *drawn,
+            _number(member["start_ms"]),
+            _number(member["duration_ms"]),
+            Text(fate, STYLES[member["fate"]]),
+            f"{member['weight']:g}",
+            Text(words(member["said"], one["rows"]) if "said" in member else ""),
+        )
+    if bars:
+        table.add_row(
+            "",
+            _mark(one),
+            "",
+            _number(one["decided_at_ms"]),
+            one["decided_by"] or ("deadline" if one["at_deadline"] else ""),
+            "",
+            "",
+        )
+    return table
+
+
+def _flat(members: list[dict[str, Any]], depth: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Members, and under each that is an ensemble its own."""
+    for member in members:
+        yield depth, member
+        yield from _flat(member.get("members", []), depth + 1)
+
+
+def _ruler(one: dict[str, Any]) -> str:
+    """A scale from 0 to the end."""
+    end = f"{one['elapsed_ms']:.3g} ms"
+    return "0".ljust(WIDTH - len(end)) + end
+
+
+def _mark(one: dict[str, Any]) -> str:
+    """Where the answer was decided."""
+    return " " * min(WIDTH - 1, int(WIDTH * one["decided_at_ms"] / one["elapsed_ms"])) + MARK
+
+
+def _bar(member: dict[str, Any], one: dict[str, Any]) -> Text:
+    start, took = member["start_ms"] or 0.0, member["duration_ms"] or 0.0
+    return Text(bar(start / one["elapsed_ms"], (start + took) / one["elapsed_ms"], WIDTH), STYLES[member["fate"]])
+
+
+def bar(start: float, stop: float, width: int) -> str:
+    """A bar from `start` to `stop`, shares of `width` characters; never so short that it cannot be seen."""
+    first = min(int(start * width), width - 1)
+    eighths = max(1, round((min(stop, 1.0) * width - first) * 8))
+    return " " * first + BAR * (eighths // 8) + EIGHTHS[eighths % 8].strip()
+
+
+def words(said: dict[str, Any], rows: int) -> str:
+    """What was said about the first rows: `benign 0.983, malignant 0.017`."""
+    if "probabilities" in said:
+        shown = [_ranked(row, said["labels"]) for row in said["probabilities"]]
+    else:
+        shown = [f"{value:.6g}" for value in said["predictions"]]
+    if rows > len(shown):
+        shown.append(f"and {rows - len(shown)} more rows")
+    return " | ".join(shown)
+
+
+def _ranked(row: list[float], labels: list[str]) -> str:
+    ranked = sorted(zip(row, labels, strict=True), key=lambda pair: -pair[0])
+    return ", ".join(f"{label} {probability:.3f}" for probability, label in ranked[:LABELS])
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"

@@ -1,0 +1,92 @@
+"""What each key of chorus.toml means, in one line, for the schema and for `chorus init`.
+
+The types say the rest: what is expected, and the default. A key without a line here works all the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """`about` one key; an `example` where it has no default that could be shown."""
+
+    about: str
+    example: Any = None
+
+
+SERVER = {
+    "host": Key("the address to listen on; 0.0.0.0 lets other machines in"),
+    "port": Key("the port to listen on; 0 picks a free one"),
+    "default": Key("what POST /predict asks; unless given the first ensemble, else the first backend"),
+    "max_timeout_ms": Key("no request gets more time than this"),
+    "max_body_bytes": Key("a longer request is refused"),
+    "access_log": Key("one log line for each request"),
+    "loop": Key("the event loop"),
+}
+BACKEND = {
+    "model": Key("name, name@alias or name@version in the registry; of a remote, its name over there"),
+    "timeout_ms": Key("the longest that one call may take; unless given the caller's deadline", 500),
+    "limit": Key("so many calls may be under way"),
+    "queue": Key("so many more may wait; the next is refused at once"),
+    "inline": Key("in the server's own process: less isolation, less latency"),
+    "threads": Key("for one call"),
+    "python": Key("a function of yours, called with the columns by name", "rules:predict"),
+    "path": Key("the folder that its module is in, seen from this file"),
+    "nullable": Key("a number may be missing"),
+    "example": Key("one row, to try the function with at the start, and to show callers", [5.1, 3.5]),
+    "url": Key("the address of a server of the Open Inference Protocol v2, or a list of them", "http://127.0.0.1:8000"),
+    "features": Key("the names of the columns, in the order of its input", ["length", "width"]),
+    "labels": Key("in the order of its probabilities", ["no", "yes"]),
+    "task": Key("what it answers with: probabilities, or a number"),
+    "input": Key("the name of its input tensor"),
+    "inputs": Key("where each feature is a tensor of its own, their names by feature", {"length": "x1", "width": "x2"}),
+    "datatype": Key("of its input, over there"),
+    "gives": Key("whether its output is probabilities, or only a label per row, which then counts as certain"),
+    "binary": Key("send tensors as raw bytes; false for servers that take JSON only, such as MLServer"),
+    "throttle": Key("in any period_s seconds at most rate calls begin, at each address", {"rate": 200, "period_s": 1}),
+    "output": Key("the name of its output tensor; of a regression, unless given, predictions"),
+    "temperature": Key("divides the logarithms of its probabilities: over 1 makes it less sure of itself", 1.5),
+}
+ENSEMBLE = {
+    "members": Key("the backends and ensembles that are asked", ["first", "second"]),
+    "rule": Key("how answers are combined; unless given log_pool for classifiers, mean for numbers", "log_pool"),
+    "timeout_ms": Key("how long an answer may take, where the request does not say"),
+    "quorum": Key("so many members must have answered; unless given more than half, by number and by weight", 2),
+    "quorum_weight": Key("and so large a share of the weight", 0.5),
+    "weights": Key("how much each vote counts; 1 unless given", {}),
+    "required": Key("members without which there is no answer"),
+    "early": Key("answer as soon as the label is decided; unless given only with rule hard", False),
+    "linger_ms": Key("how long members may finish after an early answer"),
+    "min_agreement": Key("rows with a smaller share of the weight behind their label are listed as disagreed", 0.8),
+    "path": Key("the folder that the class of a rule of yours, 'module:Class', is in, seen from this file"),
+    "fallback": Key("the answer without a quorum: a label, probabilities by label, or a number", "first"),
+}
+
+KEYS: Mapping[str, Mapping[str, Key]] = MappingProxyType(
+    {
+        "server": SERVER,
+        "registry": {"path": Key("the folder of the models, seen from this file")},
+        "debug": {"enabled": Key("the routes under /debug; unless given only where just this machine can ask", True)},
+        "backends": BACKEND,
+        "ensembles": ENSEMBLE,
+    }
+)
+"""By the table, whatever kind of backend it is."""
+
+TABLES: Mapping[str, str] = MappingProxyType(
+    {
+        "server": "Where to listen and what to accept.",
+        "registry": "Where the models are.",
+        "debug": "Whether the debug routes are there.",
+        "backends": "What can be asked, each under its name.",
+        "ensembles": "Backends that are asked at once, and how their answers become one.",
+    }
+)
+
+
+def key_of(table: str, name: str) -> Key | None:
+    """What is known of `name` in `[table]` or `[table.NAME]`."""
+    return KEYS.get(table, {}).get(name)

@@ -1,0 +1,128 @@
+"""`GET /metrics`: what is counted anyway, in Prometheus' words, put together only when it is asked for."""
+
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import version
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from backends.histogram import Histogram
+from backends.served import Served
+from server.composition import Composition
+from server.traffic import Traffic
+
+REGISTRY: web.AppKey[CollectorRegistry] = web.AppKey("registry", CollectorRegistry)
+
+
+def metrics_registry(composition: Callable[[], Composition], traffic: Traffic) -> CollectorRegistry:
+    """Everything that this process can tell, read anew at every scrape."""
+    registry = CollectorRegistry(auto_describe=False)
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    registry.register(Everything(composition, traffic))
+    return registry
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """All metrics, in the format that the caller accepts."""
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    return web.Response(body=encode(request.app[REGISTRY]), headers={"Content-Type": content_type})
+
+
+class Everything(Collector):
+    """The statistics of the composition of the moment, and of the HTTP traffic."""
+
+    def __init__(self, composition: Callable[[], Composition], traffic: Traffic) -> None:
+        self._composition = composition
+        self._traffic = traffic
+
+    def collect(self) -> Iterable[Metric]:
+        composition = self._composition()
+        served = tuple(composition.served.values())
+        yield InfoMetricFamily("chorus_build", "The version that runs.", {"version": version("chorus-serve")})
+        yield from _of_http(self._traffic)
+        yield from _of_backends(composition, served)
+        yield from _of_calls(served)
+        yield from _of_ensembles([one for one in served if one.outcomes is not None])
+
+
+def _of_http(traffic: Traffic) -> Iterator[Metric]:
+    requests = CounterMetricFamily(
+        "chorus_http_requests", "HTTP requests that ended.", labels=("method", "route", "status")
+    )
+    for (method, route, status), count in traffic.requests.items():
+        requests.add_metric((method, route, str(status)), count)
+    yield requests
+    yield _histograms(
+        "chorus_http_request_duration_seconds",
+        "From the headers to the answer.",
+        "route",
+        traffic.durations.items(),
+    )
+
+
+def _of_backends(composition: Composition, served: Iterable[Served]) -> Iterator[Metric]:
+    ready = GaugeMetricFamily("chorus_backend_ready", "Whether it can be asked now.", labels=("backend",))
+    restarts = CounterMetricFamily("chorus_backend_restarts", "Restarts of its process.", labels=("backend",))
+    in_flight = GaugeMetricFamily("chorus_backend_in_flight", "Calls that have not ended.", labels=("backend",))
+    queued = GaugeMetricFamily("chorus_backend_queue_length", "Calls that wait for their turn.", labels=("backend",))
+    for one in served:
+        ready.add_metric((one.name,), composition.ready(one))
+        restarts.add_metric((one.name,), one.state.restarts)
+        in_flight.add_metric((one.name,), one.statistics.in_flight)
+        queued.add_metric((one.name,), one.statistics.queued)
+    yield from (ready, restarts, in_flight, queued)
+
+
+def _of_calls(served: Iterable[Served]) -> Iterator[Metric]:
+    calls = CounterMetricFamily("chorus_calls", "Calls that ended.", labels=("backend", "fate", "reason"))
+    for one in served:
+        for fate_and_reason, count in one.statistics.fates.items():
+            fate, _, reason = fate_and_reason.partition(": ")
+            calls.add_metric((one.name, fate, reason), count)
+    yield calls
+    yield _histograms(
+        "chorus_call_duration_seconds",
+        "Calls that were answered.",
+        "backend",
+        [(one.name, one.statistics.durations) for one in served],
+    )
+    yield _histograms(
+        "chorus_call_rows", "Rows in a call.", "backend", [(one.name, one.statistics.rows) for one in served]
+    )
+
+
+def _of_ensembles(ensembles: Iterable[Served]) -> Iterator[Metric]:
+    answers = CounterMetricFamily("chorus_answers", "Answers by status.", labels=("ensemble", "status"))
+    fates = CounterMetricFamily(
+        "chorus_member_fates", "What became of members.", labels=("ensemble", "member", "fate", "reason")
+    )
+    saved = CounterMetricFamily(
+        "chorus_early_saved_seconds", "Time saved by leaving when the vote was decided.", labels=("ensemble",)
+    )
+    agreement: list[tuple[str, Histogram]] = []
+    for one in ensembles:
+        if one.outcomes is None:
+            continue
+        for status, count in one.outcomes.statuses.items():
+            answers.add_metric((one.name, status), count)
+        for (member, fate, reason), count in one.outcomes.fates.items():
+            fates.add_metric((one.name, member, fate, reason), count)
+        saved.add_metric((one.name,), one.outcomes.saved)
+        agreement.append((one.name, one.outcomes.agreement))
+    yield from (answers, fates, saved)
+    yield _histograms("chorus_agreement", "The share of weight behind each row's answer.", "ensemble", agreement)
+
+
+def _histograms(
+    name: str, documentation: str, label: str, histograms: Iterable[tuple[str, Histogram]]
+) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(name, documentation, labels=(label,))
+    for value, histogram in histograms:
+        bounds = [*map(str, histogram.bounds), "+Inf"]
+        family.add_metric((value,), list(zip(bounds, histogram.cumulative(), strict=True)), histogram.sum)
+    return family

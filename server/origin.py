@@ -1,0 +1,57 @@
+"""Whether a request that changes something was made by a page of another site, in a browser of someone who may.
+
+Such a page can send a form or a `fetch` without being able to read the answer, and the browser is on this machine. It
+can neither leave out its Origin nor send JSON without asking first, which is not answered. A page that has made its own
+name point here (DNS rebinding) is told by the name: a server on the loopback interface has none but localhost.
+"""
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+
+from server.errors import problem_response
+from server.middleware import REQUEST_ID
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+def same_origin(handler: Handler) -> Handler:
+    """`handler` for requests that are no other site's: 403 for those, 415 for what a form could send."""
+
+    @wraps(handler)
+    async def guarded(request: web.Request) -> web.Response:
+        if not is_own(request.headers.get(hdrs.ORIGIN), request.host, request.headers.get("Sec-Fetch-Site")):
+            detail = "this comes from a page of another site; ask from the command line, or from this server's own"
+            return problem_response(403, "foreign_origin", detail, request[REQUEST_ID])
+        if hdrs.CONTENT_TYPE in request.headers and request.content_type != "application/json":
+            detail = f"expected application/json or no body, got {request.content_type[:64]!r}"
+            return problem_response(415, "unsupported_media_type", detail, request[REQUEST_ID])
+        return await handler(request)
+
+    return guarded
+
+
+def is_own(origin: str | None, host: str, fetch_site: str | None) -> bool:
+    """Whether a page of `origin` was served by us, whom it calls `host`; so is what is no page at all."""
+    if fetch_site not in (None, "same-origin", "none"):
+        return False
+    if origin is None:
+        return True
+    try:
+        split = urlsplit(origin)
+    except ValueError:
+        return False
+    return split.scheme in ("http", "https") and split.netloc == host and not _can_be_rebound(split.hostname or "")
+
+
+def _can_be_rebound(name: str) -> bool:
+    if name == "localhost":
+        return False
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return True
+    return False

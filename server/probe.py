@@ -1,0 +1,75 @@
+"""The handlers that ask one model alone and say how long each stage took.
+
+Past its layers: nothing is counted, no breaker opens, and a disabled backend answers too. The stages add up to the
+total. What a worker says of its own stages is taken out of `send_receive`, which elsewhere has the model's time in it.
+"""
+
+from dataclasses import replace
+
+import msgspec
+from aiohttp import web
+
+from backends.oip import HEADER_LENGTH
+from models.errors import BackendError, InvalidRequest
+from models.stopwatch import Stopwatch, server_timing
+from models.types import NO_PARAMETERS
+from server.about import json_response
+from server.codecs import kserve_v1, oip_v2
+from server.codecs.outcome import milliseconds
+from server.errors import problem_response, status_of
+from server.inference import CURRENT, body_of, deadline_of, header_length_of
+from server.middleware import BEGAN, REQUEST_ID
+from server.opening import ALONE_SECONDS
+from server.origin import same_origin
+
+
+@same_origin
+async def predict_alone(request: web.Request) -> web.Response:
+    """One KServe v1 request to one backend: its answer, and where the time went."""
+    served = request.app[CURRENT].composition.find(request.match_info["name"])
+    if served.alone is None:
+        parts = f"; ask one of its members: {', '.join(served.members)}" if served.members else ""
+        raise InvalidRequest(f"{served.name!r} is not one model alone{parts}", "path")
+    stopwatch = Stopwatch(began=request[BEGAN])
+    body = await body_of(request)
+    stopwatch.lap("receive")
+    call, timeout = kserve_v1.decode(body, served.signature, request[REQUEST_ID], "")
+    if call.parameters != NO_PARAMETERS:
+        raise InvalidRequest("one model alone takes no parameters but timeout_ms", "$.parameters")
+    stopwatch.lap("decode")
+    deadline = deadline_of(request, served, timeout or ALONE_SECONDS)
+    try:
+        response = await served.alone(replace(call, stopwatch=stopwatch), deadline)
+    except BackendError as error:
+        stopwatch.lap("unfinished")
+        more = {"stages_ms": stages_ms(stopwatch), "fate": error.fate, "reason": error.reason}
+        return problem_response(*status_of(error), str(error), request[REQUEST_ID], more)
+    total = stopwatch.total
+    answer = kserve_v1.encode(response, served.signature, served.name, total, explain=False)
+    shown = msgspec.json.decode(answer)
+    return json_response(shown | {"stages_ms": stages_ms(stopwatch), "total_ms": milliseconds(total)})
+
+
+async def infer_timed(request: web.Request) -> web.Response:
+    """A worker's side of it: one Open Inference Protocol request, and the stages in a header."""
+    served = request.app[CURRENT].composition.find(request.match_info["name"], request.match_info["version"])
+    stopwatch = Stopwatch()
+    body = await body_of(request)
+    call = oip_v2.decode(body, header_length_of(request), served.signature, request[REQUEST_ID], "")
+    stopwatch.lap("worker_decode")
+    assert served.alone is not None  # noqa: S101 - a worker serves one model
+    response = await served.alone(replace(call.request, stopwatch=stopwatch), deadline_of(request, served, None))
+    body, length = oip_v2.encode(
+        response, served.signature, call, model=served.name, version=served.version, elapsed=stopwatch.total
+    )
+    stopwatch.lap("worker_encode")
+    headers = {"Server-Timing": server_timing(stopwatch.seconds)}
+    if length is None:
+        return web.Response(body=body, headers=headers, content_type="application/json")
+    headers[HEADER_LENGTH] = str(length)
+    return web.Response(body=body, headers=headers, content_type="application/octet-stream")
+
+
+def stages_ms(stopwatch: Stopwatch) -> dict[str, float]:
+    """The stages in milliseconds."""
+    return {stage: milliseconds(seconds) for stage, seconds in stopwatch.seconds.items()}

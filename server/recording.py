@@ -1,0 +1,83 @@
+"""Writes what becomes of each inference request into the journal."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from functools import wraps
+
+from aiohttp import web
+
+from backends.served import Served
+from models.errors import ChorusError, InvalidRequest, NoQuorum
+from models.types import PREDICTIONS, PROBABILITIES, Array, InferResponse
+from server.errors import status_of
+from server.journal import Entry, Journal
+from server.middleware import BEGAN, CLIENT_GONE, REQUEST_ID
+
+JOURNAL: web.AppKey[Journal] = web.AppKey("journal", Journal)
+"""There only where someone may read it: workers keep none."""
+ASKED: web.RequestKey[Served] = web.RequestKey("asked", Served)
+"""Who is asked, once that is known."""
+ROWS: web.RequestKey[int] = web.RequestKey("rows", int)
+SAID: web.RequestKey[InferResponse] = web.RequestKey("said", InferResponse)
+"""What was answered."""
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+def recorded(handler: Handler) -> Handler:
+    """`handler` with an entry for each of its requests, answered or failed."""
+
+    @wraps(handler)
+    async def record(request: web.Request) -> web.Response:
+        journal = request.app.get(JOURNAL)
+        if journal is None:
+            return await handler(request)
+        try:
+            response = await handler(request)
+        except BaseException as error:
+            journal.write(entry_of(request, *failure_of(error), error))
+            raise
+        journal.write(entry_of(request, response.status))
+        return response
+
+    return record
+
+
+def failure_of(error: BaseException) -> tuple[int, str]:
+    """The HTTP status with which `error` leaves, and its stable code."""
+    if isinstance(error, ChorusError):
+        return status_of(error)
+    if isinstance(error, web.HTTPException):
+        return error.status, error.reason.lower().replace(" ", "_")
+    if isinstance(error, asyncio.CancelledError | ConnectionResetError):
+        return CLIENT_GONE, "client_gone"
+    return 500, "internal_error"
+
+
+def entry_of(request: web.Request, status: int, code: str = "", error: BaseException | None = None) -> Entry:
+    """What is kept of one request; `error` is why it has no answer."""
+    elapsed = time.perf_counter() - request[BEGAN]
+    asked, response = request.get(ASKED), request.get(SAID)
+    report = response.report if response is not None else None
+    return Entry(
+        id=request[REQUEST_ID],
+        at=time.time() - elapsed,
+        model=asked.name if asked else request.match_info.get("name", "")[:64],
+        http_status=status,
+        began=request[BEGAN],
+        elapsed=elapsed,
+        rows=request.get(ROWS, 0),
+        report=error.report if isinstance(error, NoQuorum) else report,
+        answer=None if response is None else _answer(response),
+        labels=asked.signature.labels if asked else (),
+        code=code,
+        place=error.where if isinstance(error, InvalidRequest) else "",
+    )
+
+
+def _answer(response: InferResponse) -> Array | None:
+    outputs = response.outputs
+    if PROBABILITIES in outputs:
+        return outputs[PROBABILITIES]
+    return outputs[PREDICTIONS][:, None] if PREDICTIONS in outputs else None

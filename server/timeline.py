@@ -1,0 +1,129 @@
+"""Entries of the journal in words: a line for each request, and one request as a timeline.
+
+All offsets are milliseconds since the request's headers were read.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from models.types import Array, MemberReport, Report, Settled
+from server.codecs.outcome import milliseconds
+from server.journal import Entry
+
+
+def summary(entry: Entry) -> dict[str, Any]:
+    """One request in a list."""
+    report = entry.report
+    return {
+        "id": entry.id,
+        "time": datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "model": entry.model,
+        "http_status": entry.http_status,
+        "status": status_of(entry),
+        "elapsed_ms": milliseconds(entry.elapsed),
+        "answered": report.answered if report else None,
+        "asked": report.asked if report else None,
+        "decided": decided(entry),
+    }
+
+
+def timeline(entry: Entry) -> dict[str, Any]:
+    """One request: who was asked, when each answered, what each said, what decided it."""
+    shown = summary(entry) | {"rows": entry.rows}
+    if entry.code:
+        shown["code"] = entry.code
+    if entry.place:
+        shown["where"] = entry.place
+    report = entry.report
+    if report is not None and report.settled is not None:
+        shown |= {"degraded": report.degraded, "quorum": report.quorum}
+        shown |= _settled(report.settled, entry.began)
+        shown["members"] = _members(report, entry.began)
+    if entry.answer is not None:
+        shown["answer"] = _said(entry.answer, entry.labels) | _agreement(report)
+    return shown
+
+
+def status_of(entry: Entry) -> str:
+    """The outcome's status; `failed` without an answer."""
+    return entry.report.status if entry.report and not entry.code else "failed"
+
+
+def decided(entry: Entry) -> str:
+    """What settled the answer, or that there would be none, and when."""
+    report = entry.report
+    if report is None:
+        return f"{entry.code} in {entry.place}" if entry.place else entry.code
+    if report.settled is None:
+        return "answered by itself"
+    at = f"{_offset(report.settled, entry.began):.3g} ms"
+    missed = bool(entry.code) or report.status == "fallback"
+    if report.settled.late:
+        few = f", too few for the quorum of {report.quorum}" if missed else ""
+        settled = f"deadline at {at}, with {report.answered} of {report.asked}{few}"
+    else:
+        settled = _by_a_member(report, report.settled.by, at, missed=missed)
+    return f"{settled}: the fallback" if report.status == "fallback" else settled
+
+
+def _by_a_member(report: Report, by: str, at: str, *, missed: bool) -> str:
+    if not by:
+        return f"quorum out of reach from the start, at {at}"
+    news = f"{by} at {at}"
+    said = report.members[by]
+    if said.fate != "ok":
+        news = f"{by} ({said.fate}: {said.reason}) at {at}"
+    if missed:
+        return f"quorum out of reach after {news}"
+    return f"decided by {news}" if report.status == "decided" else f"{report.status} with {news}, the last"
+
+
+def _settled(settled: Settled, began: float) -> dict[str, Any]:
+    return {
+        "decided_by": settled.by or None,
+        "decided_at_ms": _offset(settled, began),
+        "at_deadline": settled.late,
+    }
+
+
+def _offset(settled: Settled, began: float) -> float:
+    return milliseconds(settled.began - began + settled.elapsed)
+
+
+def _members(report: Report, began: float) -> list[dict[str, Any]]:
+    start = milliseconds(report.settled.began - began) if report.settled else None
+    return [_member(name, said, start, report.labels, began) for name, said in report.members.items()]
+
+
+def _member(
+    name: str, said: MemberReport, start: float | None, labels: tuple[str, ...], began: float
+) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "name": name,
+        "start_ms": start,
+        "duration_ms": None if said.elapsed is None else milliseconds(said.elapsed),
+        "fate": said.fate,
+        "reason": said.reason or None,
+        "weight": said.weight,
+        "version": said.version,
+    }
+    if said.scores is not None:
+        shown["said"] = _said(said.scores, labels)
+    if said.report is not None:
+        shown["members"] = _members(said.report, began)
+    return shown
+
+
+def _said(scores: Array, labels: tuple[str, ...]) -> dict[str, Any]:
+    """(n, k) in words; the first rows are all that was kept."""
+    if not labels:
+        return {"predictions": scores[:, 0].tolist()}
+    best = [labels[at] for at in scores.argmax(axis=1).tolist()] if len(scores) else []
+    return {"predictions": best, "labels": labels, "probabilities": scores.tolist()}
+
+
+def _agreement(report: Report | None) -> dict[str, Any]:
+    if report is None or report.agreement is None or report.entropy is None:
+        return {}
+    agreement: dict[str, Any] = {"agreement": report.agreement.tolist(), "entropy": report.entropy.tolist()}
+    return agreement | ({"disagreed": report.disagreed} if report.disagreed else {})

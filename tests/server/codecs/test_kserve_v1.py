@@ -1,0 +1,197 @@
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.errors import InvalidRequest
+from models.types import (
+    PREDICTIONS,
+    PROBABILITIES,
+    InferResponse,
+    MemberReport,
+    Parameters,
+    Report,
+    Signature,
+    TensorSpec,
+    classifier,
+    regressor,
+)
+from server.codecs import kserve_v1
+
+INPUTS = (TensorSpec("features", "FP32", (-1, 2), ("a", "b")),)
+YES_NO = classifier(INPUTS, ("no", "yes"))
+NUMBER = regressor(INPUTS)
+
+
+def refusal(body: bytes) -> tuple[str, str]:
+    with pytest.raises(InvalidRequest) as caught:
+        kserve_v1.decode(body, YES_NO, "the-id", "")
+    assert len(str(caught.value)) < 200
+    assert (str(caught.value) + caught.value.where).isprintable()
+    return str(caught.value), caught.value.where
+
+
+def encoded(response: InferResponse, signature: Signature = YES_NO, *, explain: bool = False) -> dict[str, Any]:
+    body = kserve_v1.encode(response, signature, "the-model", 0.0012345, explain=explain)
+    return msgspec.json.decode(body, type=dict[str, Any])
+
+
+def test_a_request_is_its_rows_and_what_it_asks() -> None:
+    body = b' { "parameters" : { "timeout_ms" : 50 , "quorum" : 1 } , "instances" : [ [1, 2], {"b": 4, "a": 3} ] } '
+    request, timeout = kserve_v1.decode(body, YES_NO, "the-id", "the-trace")
+    assert request.inputs["features"].tolist() == [[1, 2], [3, 4]]
+    assert request.rows == 2
+    assert (request.id, request.trace, request.parameters) == ("the-id", "the-trace", Parameters(quorum=1))
+    assert timeout == 0.05
+
+
+def test_a_request_need_not_ask_for_anything() -> None:
+    request, timeout = kserve_v1.decode(b'{"instances":[[1,2]]}', YES_NO, "the-id", "")
+    assert request.parameters == Parameters()
+    assert timeout is None
+
+
+ROW = b'{"instances":[[1,2]],"parameters":'
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "where"),
+    [
+        (b"", "not JSON: Input data was truncated", "$"),
+        (b"instances=1", "not JSON: invalid character (byte 0)", "$"),
+        (b'\xef\xbb\xbf{"instances":[[1,2]]}', "not JSON: invalid character (byte 0)", "$"),
+        (b'{"instances":[[1,NaN]]}', "not JSON: invalid character (byte 17)", "$"),
+        (b'{"instances":[[1,-Infinity]]}', "not JSON: ", "$"),
+        (b"[[1,2]]", "Expected `object`, got `array`", "$"),
+        (b"{}", "Object missing required field `instances`", "$"),
+        (b'{"instances":[[1,2]],"x":1}', "Object contains unknown field `x`", "$"),
+        (b'{"instances":[[1,2]],"\\u001b' + b"x" * 10**6 + b'":1}', "Object contains unknown field `\\x1bxx", "$"),
+        (b'{"instances":' + b"[" * 400_000, "nested too deeply", "$"),
+        (b'{"instances":' + b"[" * 300 + b"]" * 300 + b"}", "Expected `array` of length 2, got 1", "$.instances[0]"),
+        (b'{"instances":[[1,2]],"instances":[[3,4]]}', "the key 'instances' comes twice", "$"),
+        (ROW + b'{"quorum":1,"quorum":2}}', "the key 'quorum' comes twice", "$.parameters"),
+        (b'{"instances":[{"a":1,"b":2,"a":3}]}', "the key 'a' comes twice", "$.instances[0]"),
+        (b'{"instances":[]}', "expected at least one row", "$.instances"),
+        (b'{"instances":[[1,2],[3,null]]}', "Expected `float`, got `null`", "$.instances[1][1]"),
+        (b'{"instances":[[1,2],[3,1e999]]}', "Number out of range", "$.instances[1][1]"),
+        (b'{"instances":[[1,2],[3]]}', "Expected `array` of length 2, got 1", "$.instances[1]"),
+        (b'{"instances":[[1,"\xff"]]}', "not JSON: a string is not UTF-8", "$.instances"),
+        (b'{"instances":[[1,"\\ud800"]]}', "not JSON: ", "$"),
+        (ROW + b"[]}", "Expected `object`, got `array`", "$.parameters"),
+        (ROW + b"null}", "Expected `object`, got `null`", "$.parameters"),
+        (ROW + b'{"quorum":"2"}}', "Expected `int | null`, got `str`", "$.parameters.quorum"),
+        (ROW + b'{"quorun":2}}', "unknown parameter 'quorun'; did you mean 'quorum'?", "$.parameters"),
+        (ROW + b'{"timeout_ms":"soon"}}', "Expected `float | null`, got `str`", "$.parameters.timeout_ms"),
+        (ROW + b'{"timeout_ms":1e999}}', "Number out of range", "$.parameters"),
+        (ROW + b'{"timeout_ms":' + b"9" * 5000 + b"}}", "Integer value out of range", "$.parameters"),
+        (
+            ROW + b'{"quorum":' + b"[" * 300 + b"]" * 300 + b"}}",
+            "Expected `int | null`, got `array`",
+            "$.parameters.quorum",
+        ),
+    ],
+)
+def test_a_bad_body_is_refused_with_its_place(body: bytes, message: str, where: str) -> None:
+    refused, place = refusal(body)
+    assert refused.startswith(message)
+    assert place == where
+
+
+def test_a_body_cut_anywhere_is_refused() -> None:
+    body = ROW + b'{"timeout_ms":50}}'
+    for end in range(len(body)):
+        refusal(body[:end])
+
+
+@given(st.binary(max_size=64))
+def test_random_bytes_are_refused(body: bytes) -> None:
+    refusal(body)
+
+
+@given(st.integers(0), st.integers(0, 255))
+def test_no_changed_byte_gives_another_error(at: int, byte: int) -> None:
+    body = bytearray(b'{"instances":[[1,2.5e3],{"a":-1,"b":0}],"parameters":{"timeout_ms":50,"members":["x","y"]}}')
+    body[at % len(body)] = byte
+    try:
+        request, _ = kserve_v1.decode(bytes(body), YES_NO, "the-id", "")
+    except InvalidRequest as error:
+        refused = error
+    else:
+        assert np.isfinite(request.inputs["features"]).all()
+        return
+    assert (str(refused) + refused.where).isprintable()
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["a", "b", "quorum"]), inner),
+    max_leaves=8,
+)
+
+
+@given(st.fixed_dictionaries({}, optional={"instances": JSON, "parameters": JSON}) | JSON)
+def test_no_json_gives_another_error(value: Any) -> None:
+    try:
+        request, _ = kserve_v1.decode(msgspec.json.encode(value), YES_NO, "the-id", "")
+    except InvalidRequest:
+        return
+    assert request.rows == len(value["instances"])
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=4))
+def test_an_answer_has_every_probability_exactly_and_the_first_of_the_highest(
+    scores: list[tuple[float, float]],
+) -> None:
+    answer = encoded(InferResponse({PROBABILITIES: np.array(scores)}))
+    assert answer["labels"] == ["no", "yes"]
+    assert answer["probabilities"] == [list(row) for row in scores]
+    assert answer["predictions"] == ["yes" if yes > no else "no" for no, yes in scores]
+
+
+def test_an_answer_of_one_model_has_no_members() -> None:
+    answer = encoded(InferResponse({PREDICTIONS: np.array([0.1 + 0.2])}, "the-id"), NUMBER)
+    assert answer == {
+        "predictions": [0.1 + 0.2],
+        "outcome": {
+            "model": "the-model",
+            "request_id": "the-id",
+            "status": "complete",
+            "degraded": False,
+            "asked": 1,
+            "answered": 1,
+            "quorum": 1,
+            "elapsed_ms": 1.234,
+        },
+    }
+
+
+MEMBERS = {
+    "forest": MemberReport("ok", 2.0, "3", elapsed=0.001, scores=np.array([[0.5, 0.5]])),
+    "away": MemberReport("skipped", 1.0, "1", "away"),
+}
+PARTIAL = Report("partial", True, 2, 1, 1, MEMBERS, np.array([0.75]), np.array([0.5]))
+
+
+def test_an_answer_of_an_ensemble_says_how_it_came_about() -> None:
+    answer = encoded(InferResponse({PROBABILITIES: np.array([[0.25, 0.75]])}, "the-id", PARTIAL))
+    assert (answer["agreement"], answer["entropy"]) == ([0.75], [0.5])
+    assert answer["outcome"]["status"] == "partial"
+    assert answer["outcome"]["degraded"] is True
+    assert (answer["outcome"]["asked"], answer["outcome"]["answered"], answer["outcome"]["quorum"]) == (2, 1, 1)
+    assert answer["members"] == {
+        "forest": {"fate": "ok", "elapsed_ms": 1.0, "weight": 2.0, "version": "3"},
+        "away": {"fate": "skipped", "reason": "away", "elapsed_ms": None, "weight": 1.0, "version": "1"},
+    }
+
+
+def test_explained_answers_say_what_each_member_said() -> None:
+    members = encoded(InferResponse({PROBABILITIES: np.array([[0.25, 0.75]])}, "", PARTIAL), explain=True)["members"]
+    assert members["forest"]["predictions"] == ["no"]
+    assert members["forest"]["probabilities"] == [[0.5, 0.5]]
+    assert "predictions" not in members["away"]
+    numbers = Report(members={"one": MemberReport("ok", 1.0, "1", elapsed=0.0, scores=np.array([[1.5], [2.5]]))})
+    answer = encoded(InferResponse({PREDICTIONS: np.array([1.5, 2.5])}, "", numbers), NUMBER, explain=True)
+    assert answer["members"]["one"]["predictions"] == [1.5, 2.5]

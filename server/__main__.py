@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from models.errors import ChorusError
 from server.commands.backends import backends
 from server.commands.check import check
 from server.commands.config import config
@@ -13,8 +14,7 @@ from server.commands.predict import predict
 from server.commands.requests import requests
 from server.commands.serve import serve
 from server.commands.train import train
-
-OPERATOR_ERRORS = (ValueError, OSError)
+from server.config import ConfigError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -47,9 +47,6 @@ chorus.add_command(train)
 
 def main() -> None:
     """Run the command line; what an operator can mend is one line, and exit code 1."""
-    from models.errors import ChorusError
-    from server.config import ConfigError
-
     try:
         chorus(standalone_mode=False)
     except click.exceptions.Exit as done:

@@ -10,7 +10,7 @@ from models.oip.requests import decode_request
 from models.oip.responses import encode_response, output_array
 from models.oip.wire import misfit
 from models.types import PROBABILITIES, Array, InferRequest, InferResponse, Report, Signature, TensorSpec
-from server.codecs.outcome import milliseconds
+from server.codecs.outcome import facts, milliseconds
 from server.codecs.parameters import read_parameters, seconds_of, smaller
 
 THEIRS = frozenset({"binary_data_output", "priority", "content_type", "headers"})
@@ -81,14 +81,7 @@ def said_by_members(report: Report, signature: Signature) -> list[tuple[TensorSp
 
 def flattened(report: Report, elapsed: float) -> dict[str, Any]:
     """The outcome as the protocol's parameters, which know no nesting."""
-    flat: dict[str, Any] = {
-        "status": report.status,
-        "degraded": report.degraded,
-        "asked": report.asked,
-        "answered": report.answered,
-        "quorum": report.quorum,
-        "elapsed_ms": milliseconds(elapsed),
-    }
+    flat = facts(report, elapsed)
     if report.disagreed is not None:
         flat["disagreed"] = ",".join(map(str, report.disagreed))  # a parameter cannot be a list
     for name, said in report.members.items():

@@ -2,15 +2,20 @@
 
 from typing import Any
 
-from models.types import InferResponse, MemberReport, Signature
+from models.types import InferResponse, MemberReport, Report, Signature
 
 
 def outcome(response: InferResponse, model: str, elapsed: float) -> dict[str, Any]:
     """The outcome of one request; `elapsed` in seconds."""
-    report = response.report
-    shown: dict[str, Any] = {
-        "model": model,
-        "request_id": response.id,
+    shown: dict[str, Any] = {"model": model, "request_id": response.id, **facts(response.report, elapsed)}
+    if response.report.disagreed is not None:
+        shown["disagreed"] = response.report.disagreed
+    return shown
+
+
+def facts(report: Report, elapsed: float) -> dict[str, Any]:
+    """What every protocol says of an outcome; `elapsed` in seconds."""
+    return {
         "status": report.status,
         "degraded": report.degraded,
         "asked": report.asked,
@@ -18,9 +23,6 @@ def outcome(response: InferResponse, model: str, elapsed: float) -> dict[str, An
         "quorum": report.quorum,
         "elapsed_ms": milliseconds(elapsed),
     }
-    if report.disagreed is not None:
-        shown["disagreed"] = report.disagreed
-    return shown
 
 
 def member(said: MemberReport, signature: Signature | None = None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from models.datasets import dataset_called, split
 from models.registry import Registry
 from models.training import SEED
 from models.types import Array
+from tests.originals import calibrated, combined
 from tests.running import MEMBERS, Running, write_config
 
 pytestmark = pytest.mark.processes
@@ -35,28 +36,7 @@ def rows() -> Array:
 @pytest.fixture(scope="module")
 def votes(trained: Registry, rows: Array) -> Array:
     """(m, n, k): what each original says, calibrated with its version's temperature."""
-    return np.stack([_original(trained, f"breast-cancer/{member}", rows) for member in MEMBERS])
-
-
-def _original(registry: Registry, name: str, rows: Array) -> Array:
-    said = registry.original(name).predict_proba(rows).astype(np.float64)
-    temperature = registry.manifest(name).temperature
-    assert temperature is not None
-    tempered = np.maximum(said, 1e-6) ** (1 / temperature)
-    probabilities: Array = tempered / tempered.sum(axis=1, keepdims=True)
-    return probabilities
-
-
-def combined(votes: Array, rule: str) -> Array:
-    """(n, k), as a person would write it."""
-    if rule == "hard":
-        return np.stack([np.bincount(row, minlength=2) / len(row) for row in votes.argmax(axis=2).T])
-    if rule == "soft":
-        mean: Array = votes.mean(axis=0)
-        return mean
-    geometric = np.exp(np.log(np.maximum(votes, 1e-3)).mean(axis=0))
-    pooled: Array = geometric / geometric.sum(axis=1, keepdims=True)
-    return pooled
+    return np.stack([calibrated(trained, f"breast-cancer/{member}", rows) for member in MEMBERS])
 
 
 @pytest.mark.parametrize("rule", ["hard", "soft", "log_pool"])

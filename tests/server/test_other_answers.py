@@ -10,6 +10,7 @@ from models.datasets import dataset_called, split
 from models.registry import Registry
 from models.training import SEED, members
 from models.types import Array
+from tests.originals import calibrated, combined
 from tests.running import Running
 
 pytestmark = pytest.mark.processes
@@ -56,32 +57,13 @@ def patients() -> Array:
 @pytest.fixture(scope="module")
 def votes(others: Registry, pixels: Array) -> Array:
     """(m, n, 10): what each original says, calibrated with its version's temperature."""
-    said = []
-    for name in (f"digits/{member}" for member in DIGITS):
-        floored = np.maximum(others.original(name).predict_proba(pixels).astype(np.float64), 1e-6)
-        temperature = others.manifest(name).temperature
-        assert temperature
-        tempered = floored ** (1 / temperature)
-        said.append(tempered / tempered.sum(axis=1, keepdims=True))
-    return np.stack(said)
+    return np.stack([calibrated(others, f"digits/{member}", pixels) for member in DIGITS])
 
 
 @pytest.fixture(scope="module")
 def numbers(others: Registry, patients: Array) -> Array:
     """(m, n): what each original says."""
     return np.stack([others.original(f"diabetes/{member}").predict(patients) for member in DIABETES]).astype(np.float64)
-
-
-def combined(votes: Array, rule: str) -> Array:
-    """(n, 10), as a person would write it."""
-    if rule == "hard":
-        return np.stack([np.bincount(row, minlength=10) / len(row) for row in votes.argmax(axis=2).T])
-    if rule == "soft":
-        mean: Array = votes.mean(axis=0)
-        return mean
-    geometric = np.exp(np.log(np.maximum(votes, 1e-3)).mean(axis=0))
-    pooled: Array = geometric / geometric.sum(axis=1, keepdims=True)
-    return pooled
 
 
 def close(said: object, expected: Array) -> bool:

@@ -11,7 +11,7 @@ none.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from models.runtimes import Model, load, load_original
 from models.writing import locked, remove_version, removed_versions, write_atomically, write_version
 
 ALIASES = "aliases.json"
-CHAMPION, CANDIDATE, PREVIOUS = "champion", "candidate", "previous"
+CHAMPION, CANDIDATE = "champion", "candidate"
 
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _VERSION = re.compile(r"[1-9][0-9]*")
@@ -140,36 +140,12 @@ class Registry:
         target = self.resolve(f"{name}@{version}").version
         if not _PART.fullmatch(alias) or alias.isdigit():
             raise RegistryError(f"an alias is letters, digits, '.', '_' and '-', not digits alone: {alias!r}")
+        self.change_aliases(name, lambda aliases: aliases | {alias: target})
+
+    def change_aliases(self, name: str, change: Callable[[dict[str, str]], dict[str, str]]) -> None:
+        """Put what `change` makes of the aliases of `name` in their place, alone among all who do."""
         with locked(self.path / name):
-            self._write_aliases(name, self.aliases(name) | {alias: target})
-
-    def promote(self, reference: str, *, force: bool = False) -> Version:
-        """Make a version the champion, the candidate where `reference` names none; `previous` keeps the one before.
-
-        Raises:
-            UnknownName: no such version.
-            RegistryError: unless `force`, it takes or gives something else than the champion.
-        """
-        name, _, wanted = reference.partition("@")
-        version = self.resolve(f"{name}@{wanted or CANDIDATE}")
-        if not force and (change := self._interface_change(version)):
-            raise RegistryError(f"{version} {change} than the champion; to promote it all the same: --force")
-        self._crown(name, version.version)
-        return version
-
-    def rollback(self, name: str) -> Version:
-        """Make the previous champion the champion again; a second rollback undoes the first.
-
-        Raises:
-            UnknownName: no such model.
-            RegistryError: there is no previous champion.
-        """
-        aliases = self.aliases(self.resolve(name).name)
-        if PREVIOUS not in aliases:
-            raise RegistryError(f"{name} has no previous champion: none was ever promoted over another")
-        version = self.resolve(f"{name}@{PREVIOUS}")
-        self._crown(name, version.version)
-        return version
+            self._write_aliases(name, change(self.aliases(name)))
 
     def remove(self, reference: str) -> Version:
         """Remove one version, which no alias may point at. Its number is not given again.
@@ -188,23 +164,6 @@ class Registry:
                 raise RegistryError(f"{version} is the {' and '.join(pointing)} of {name}; promote another one first")
             remove_version(version.folder)
         return version
-
-    def _interface_change(self, version: Version) -> str:
-        """What callers of the champion would notice, if anything."""
-        if CHAMPION not in self.aliases(version.name):
-            return ""
-        new, old = version.manifest.signature, self.manifest(version.name).signature
-        if (new.task, new.labels) != (old.task, old.labels):
-            return f"is for {new.task} {list(new.labels)}, not {old.task} {list(old.labels)}: something else"
-        return "" if new.inputs == old.inputs else "takes other inputs"
-
-    def _crown(self, name: str, version: str) -> None:
-        with locked(self.path / name):
-            aliases = self.aliases(name)
-            before = aliases.get(CHAMPION)
-            if before != version:
-                kept = {alias: target for alias, target in aliases.items() if (alias, target) != (CANDIDATE, version)}
-                self._write_aliases(name, kept | {CHAMPION: version} | ({PREVIOUS: before} if before else {}))
 
     def add(self, manifest: Manifest, files: Mapping[str, bytes]) -> Version:
         """Write `files` as the next version of `manifest.name`, whose version, time and hashes are filled in.

@@ -12,6 +12,7 @@ import pytest
 
 from models.errors import RegistryError, UnknownName
 from models.manifest import Compilation, Manifest
+from models.promotion import promote, rollback
 from models.registry import Registry, Version
 from models.types import Signature, TensorSpec, classifier
 
@@ -251,22 +252,22 @@ def test_all_who_register_at_once_succeed(registry: Registry) -> None:
 def test_a_promotion_remembers_who_was_champion_and_a_rollback_is_one_step(registry: Registry) -> None:
     for _ in range(3):
         add(registry)
-    assert registry.promote("tulips/forest").version == "3"  # the candidate, which it then is no longer
+    assert promote(registry, "tulips/forest").version == "3"  # the candidate, which it then is no longer
     assert registry.aliases("tulips/forest") == {"champion": "3", "previous": "1"}
-    assert registry.promote("tulips/forest@2").version == "2"
-    assert registry.rollback("tulips/forest").version == "3"
+    assert promote(registry, "tulips/forest@2").version == "2"
+    assert rollback(registry, "tulips/forest").version == "3"
     assert registry.aliases("tulips/forest") == {"champion": "3", "previous": "2"}
-    assert registry.rollback("tulips/forest").version == "2"
+    assert rollback(registry, "tulips/forest").version == "2"
 
 
 def test_promoting_the_champion_changes_nothing(registry: Registry) -> None:
     add(registry)
-    assert registry.promote("tulips/forest@1").version == "1"
+    assert promote(registry, "tulips/forest@1").version == "1"
     assert registry.aliases("tulips/forest") == {"champion": "1"}
     with pytest.raises(RegistryError, match="tulips/forest has no previous champion"):
-        registry.rollback("tulips/forest")
+        rollback(registry, "tulips/forest")
     with pytest.raises(UnknownName, match="no version or alias of tulips/forest 'candidate'"):
-        registry.promote("tulips/forest")
+        promote(registry, "tulips/forest")
 
 
 OTHER_LABELS = classifier(SIGNATURE.inputs, ("b", "a"))
@@ -287,9 +288,9 @@ def test_what_callers_would_notice_is_promoted_by_force_alone(
     other = msgspec.structs.replace(draft("tulips/forest"), signature=signature)
     registry.add(other, {"original.skops": b"the original", "model.onnx": b"a model"})
     with pytest.raises(RegistryError, match=said):
-        registry.promote("tulips/forest")
+        promote(registry, "tulips/forest")
     assert registry.resolve("tulips/forest").version == "1"
-    assert registry.promote("tulips/forest", force=True).version == "2"
+    assert promote(registry, "tulips/forest", force=True).version == "2"
 
 
 def test_a_version_that_an_alias_points_at_is_not_removed(registry: Registry) -> None:

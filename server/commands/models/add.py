@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from models.promotion import promote
 from models.registry import CHAMPION, Registry, Version, valid_name
 from models.types import TensorSpec
 from server.commands.models.place import with_registry
@@ -58,7 +59,7 @@ def add(registry: Registry, name: str, file: Path, alias: str | None, **given: A
         manifest, files = examined(application)
     version = registry.add(manifest, files)
     if alias == CHAMPION:
-        registry.promote(str(version))
+        promote(registry, str(version))
     elif alias:
         registry.set_alias(name, alias, version.version)
     _report(registry, version, time.monotonic() - began)

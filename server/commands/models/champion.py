@@ -2,6 +2,7 @@
 
 import click
 
+from models import promotion
 from models.registry import Registry
 from server.commands.models.place import with_registry
 
@@ -20,7 +21,7 @@ def promote(registry: Registry, reference: str, force: bool) -> None:
       chorus models promote fraud/boosted
       chorus models promote fraud/boosted@3
     """
-    version = registry.promote(reference, force=force)
+    version = promotion.promote(registry, reference, force=force)
     click.echo(f"{version} is the champion; to undo it: chorus models rollback {version.name}")
 
 
@@ -34,7 +35,7 @@ def rollback(registry: Registry, name: str) -> None:
     Example:
       chorus models rollback fraud/boosted
     """
-    click.echo(f"{registry.rollback(name)} is the champion again")
+    click.echo(f"{promotion.rollback(registry, name)} is the champion again")
 
 
 @click.command()

@@ -143,13 +143,16 @@ class Ensemble:
         report = report_of(members, quorum, frozen, settled, self._signature.labels)
         combined = frozen.combined
         if combined is None:
-            combined, report = self._fall_back(no_quorum(report), request.rows)
+            combined, report = self._fall_back(no_quorum(report, self._disabled()), request.rows)
         if self._terms.min_agreement is not None and report.agreement is not None:
             under = np.flatnonzero(report.agreement < self._terms.min_agreement)
             report = replace(report, disagreed=tuple(under.tolist()))
         if self._signature.labels:
             return InferResponse({PROBABILITIES: combined}, request.id, report)
         return InferResponse({PREDICTIONS: combined[:, 0]}, request.id, report)
+
+    def _disabled(self) -> list[str]:
+        return [member.name for member in self._members if not member.served.state.enabled]
 
     def _fall_back(self, error: NoQuorum, rows: int) -> tuple[Array, Report]:
         """What is said without a quorum. Nobody stands behind it, so its agreement is 0.

@@ -38,12 +38,17 @@ def report_of(
     )
 
 
-def no_quorum(report: Report) -> NoQuorum:
-    """The error for a report without enough answers; late if anyone was waited for in vain."""
+def no_quorum(report: Report, disabled: Sequence[str] = ()) -> NoQuorum:
+    """The error for a report without enough answers; late if anyone was waited for in vain.
+
+    `disabled` members were not asked, and are missed all the same.
+    """
     missing = [
         f"{name} {said.fate} {said.reason}".strip() for name, said in report.members.items() if said.fate != "ok"
     ]
     message = f"{report.answered} of {report.asked} members answered, the quorum is {report.quorum}"
+    if disabled:
+        message += f"; disabled: {', '.join(disabled)}"
     late = any(said.fate == "late" for said in report.members.values())
     heard = [said.reason for said in report.members.values() if said.fate not in ("ok", "unneeded")]
     return NoQuorum(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import aiohttp
+import msgspec
 
 from models.answers import validated
 from models.calibration import tempered
@@ -168,7 +169,7 @@ class Oip:
     async def _answer(self, response: aiohttp.ClientResponse, longest: int) -> tuple[bytes, int | None]:
         body = await _read(response, longest)  # of an error, too: a connection is kept only if it was read to the end
         if response.status != 200:
-            raise refused(response.status)
+            raise refused(response.status, body)
         if body is None:
             raise InvalidAnswer(f"the answer is longer than {longest} bytes")
         if "Content-Encoding" in response.headers:
@@ -195,17 +196,37 @@ async def _read(response: aiohttp.ClientResponse, longest: int) -> bytes | None:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def refused(status: int) -> BackendError:
+class WireProblem(msgspec.Struct):
+    """What is needed of another Chorus' error."""
+
+    code: str = ""
+
+
+_PROBLEM = msgspec.json.Decoder(WireProblem)
+_NONSENSE = frozenset({"invalid_answer", "no_quorum_of_valid_answers"})
+
+
+def refused(status: int, body: bytes | None = None) -> BackendError:
     """What an HTTP status other than 200 means. Its body is never a prediction, whatever it looks like."""
     if status in (429, 503):
         return RemoteOverloaded(f"HTTP status {status}")
     if status == 504:
         return DeadlineExceeded("it says that the deadline has passed")
+    if status == 502 and _code(body) in _NONSENSE:
+        return InvalidAnswer("it says that its own model's answer was invalid")
     if status >= 500:
         return ServerFault(f"HTTP status {status}")
     if status in ABOUT_THE_INPUT:
         return InputRejected(f"HTTP status {status}")
     return InvalidAnswer(f"HTTP status {status}")
+
+
+def _code(body: bytes | None) -> str:
+    """The code of a problem, where it is one; what else stands there does not matter."""
+    try:
+        return _PROBLEM.decode(body or b"").code
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return ""
 
 
 def translated(error: Exception) -> BackendError:

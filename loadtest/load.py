@@ -137,7 +137,7 @@ def main() -> int:
         try:
             body = given.body.read_bytes() if given.body else runner.run(example(given.url))
         except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
-            parser.exit(1, f"no request to send: {type(error).__name__}: {error}; name a file with --body\n")
+            parser.exit(1, f"cannot ask {given.url} ({type(error).__name__}); is it up? Or name a --body FILE\n")
         url = given.url if urlsplit(given.url).path.strip("/") else urljoin(given.url, "/predict")
         limits = {"seconds": given.seconds, "timeout_ms": given.timeout_ms, "connections": given.connections}
         runner.run(run(url, body, result, **limits))

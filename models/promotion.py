@@ -1,10 +1,7 @@
 """Which version of a model is its champion: promotion, and the way back."""
 
 from models.errors import RegistryError
-from models.registry import CANDIDATE, CHAMPION, Registry, Version
-
-PREVIOUS = "previous"
-"""The alias of the champion before; with it, the way back is one command."""
+from models.registry import CANDIDATE, CHAMPION, PREVIOUS, Registry, Version
 
 
 def promote(registry: Registry, reference: str, *, force: bool = False) -> Version:

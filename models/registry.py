@@ -25,7 +25,7 @@ from models.runtimes import Model, load, load_original
 from models.writing import locked, remove_version, removed_versions, write_atomically, write_version
 
 ALIASES = "aliases.json"
-CHAMPION, CANDIDATE = "champion", "candidate"
+CHAMPION, CANDIDATE, PREVIOUS = "champion", "candidate", "previous"
 
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _VERSION = re.compile(r"[1-9][0-9]*")
@@ -148,7 +148,7 @@ class Registry:
             self._write_aliases(name, change(self.aliases(name)))
 
     def remove(self, reference: str) -> Version:
-        """Remove one version, which no alias may point at. Its number is not given again.
+        """Remove one version, which no alias but `previous` may point at. Its number is not given again.
 
         Raises:
             UnknownName: no such version.
@@ -159,9 +159,12 @@ class Registry:
             raise RegistryError(f"say which version: {name}@1, not {reference!r}")
         with locked(self.resolve(reference).folder.parent):
             version = self.resolve(reference)
-            pointing = [alias for alias, target in self.aliases(name).items() if target == wanted]
+            aliases = self.aliases(name)
+            pointing = [alias for alias, target in aliases.items() if target == wanted and alias != PREVIOUS]
             if pointing:
                 raise RegistryError(f"{version} is the {' and '.join(pointing)} of {name}; promote another one first")
+            if aliases.get(PREVIOUS) == wanted:  # what is gone cannot be gone back to
+                self._write_aliases(name, {alias: aliases[alias] for alias in aliases if alias != PREVIOUS})
             remove_version(version.folder)
         return version
 

@@ -7,11 +7,13 @@ from aiohttp import HttpVersion11, web
 from server import about, debug, history, inference, probe, switches
 from server.composition import Current
 from server.errors import problem_response
+from server.identity import ulid
 from server.inference import CURRENT, LIMITS, Limits
 from server.journal import Journal
 from server.metrics import REGISTRY, metrics, metrics_registry
 from server.middleware import TRAFFIC, around
 from server.opening import TIMED
+from server.origin import own_name
 from server.recording import JOURNAL
 from server.traffic import Traffic
 
@@ -70,9 +72,12 @@ def make_app(current: Current, limits: Limits, *, with_debug: bool) -> web.Appli
     app[REGISTRY] = metrics_registry(lambda: current.composition, app[TRAFFIC])
     if with_debug and not limits.private:
         app[JOURNAL] = Journal()
-    more = PRIVATE_ROUTES if limits.private else DEBUG_ROUTES if with_debug else ()
-    for method, path, handler in ROUTES + more:
+    debugging = [(method, path, own_name(handler)) for method, path, handler in DEBUG_ROUTES] if with_debug else []
+    more = list(PRIVATE_ROUTES) if limits.private else debugging
+    for method, path, handler in [*ROUTES, *more]:
         app.router.add_route(method, path, handler, expect_handler=_expect)
+        if method == "GET":  # load balancers probe with HEAD
+            app.router.add_route("HEAD", path, handler, expect_handler=_expect)
     return app
 
 
@@ -80,9 +85,9 @@ async def _expect(request: web.Request) -> web.StreamResponse | None:
     """Answer `Expect: 100-continue`, but not for a body that would be refused."""
     limit = request.app[LIMITS].max_body_bytes
     if request.headers.get("Expect", "").lower() != "100-continue":
-        return problem_response(417, "expectation_failed", "only 100-continue can be expected", "")
+        return problem_response(417, "expectation_failed", "only 100-continue can be expected", ulid())
     if request.content_length is not None and request.content_length > limit:
-        response = problem_response(413, "content_too_large", f"the body is over {limit} bytes", "")
+        response = problem_response(413, "content_too_large", f"the body is over {limit} bytes", ulid())
         response.force_close()
         return response
     if request.version >= HttpVersion11 and request.transport is not None:

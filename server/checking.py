@@ -1,5 +1,6 @@
 """What is wrong with a configuration, as far as its file and the registry show: no model is loaded, nobody is asked."""
 
+import ast
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +20,7 @@ from server.findings import Findings
 from server.plan import local_backends
 from server.settings import Config, EnsembleSettings, PythonSettings
 from server.signatures import declared
-from server.tables import Mistake, shown_key
+from server.tables import Mistake, shown_key, unknown
 from server.terms import PARTS
 
 TRAIN = "for the built-in models: chorus train --missing"
@@ -81,6 +82,29 @@ def _of_functions(config: Config) -> Iterator[Mistake]:
         if not here and find_spec(module.partition(".")[0]) is None:
             text = f"no module {module!r} in {settings.path}, nor one that is installed; name its folder with path"
             yield Mistake(f"backends.{shown_key(name)}", "python", text)
+        elif (names := names_in(settings)) is not None and settings.python.partition(":")[2] not in names:
+            text = unknown("function or class", settings.python.partition(":")[2], sorted(names))
+            yield Mistake(f"backends.{shown_key(name)}", "python", text)
+
+
+def names_in(settings: PythonSettings) -> set[str] | None:
+    """What the module of `settings` defines, read from its text; None where that cannot be told so."""
+    path = Path(settings.path, *settings.python.partition(":")[0].split(".")).with_suffix(".py")
+    try:
+        body = ast.parse(path.read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        return None
+    names: set[str] = set()
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names.update(alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.Assign):
+            names.update(target.id for target in node.targets if isinstance(target, ast.Name))
+        elif not isinstance(node, ast.Expr | ast.AnnAssign):
+            return None  # an `if`, a `try`: it may define anything
+    return None if "*" in names else names
 
 
 def _of_model(name: str, text: str) -> Mistake:

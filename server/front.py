@@ -55,6 +55,8 @@ class serving:  # noqa: N801 - reads as a phrase
     """Serve `app` on a listening socket; at the end, stop accepting and finish what is under way."""
 
     def __init__(self, app: web.Application, listening: socket.socket) -> None:
+        # malformed HTTP is its caller's error, not ours; what handlers raise is caught and logged in the middleware
+        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
         self._runner = web.AppRunner(
             app,
             access_log=None,  # `server.middleware` writes our own, with the request id

@@ -114,13 +114,15 @@ _EXPLAINED = type(NO_PARAMETERS)(explain=True)
 
 
 def deadline_of(request: web.Request, served: Served, timeout: float | None) -> Deadline:
-    """When the caller wants its answer: as its body says, or a header, or the backend's own habit."""
+    """When the caller wants its answer: as its body says, or a header, or the backend's own habit.
+
+    On a private socket the front has made up its mind: its deadline counts, however long.
+    """
     limits = request.app[LIMITS]
-    asked = smaller(timeout, header_timeout(request.headers.get(HEADER)))
-    deadline = served.deadline(request[RECEIVED], asked, limits.longest)
     if limits.private and (moment := request.headers.get(DEADLINE, "")).isdigit():
-        return min(deadline, from_monotonic_ns(int(moment)))
-    return deadline
+        return min(Deadline(request[RECEIVED] + limits.longest), from_monotonic_ns(int(moment)))
+    asked = smaller(timeout, header_timeout(request.headers.get(HEADER)))
+    return served.deadline(request[RECEIVED], asked, limits.longest)
 
 
 def _headers(response: InferResponse) -> dict[str, str]:

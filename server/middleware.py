@@ -69,7 +69,11 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
 def _http_problem(error: web.HTTPException, request: web.Request) -> web.Response:
     if error.status < 400:
         raise error
-    details = {404: f"no route {request.path}; GET / lists them", 413: "the body is too large"}
+    details = {
+        404: f"no route {request.path}; GET / lists them",
+        413: "the body is too large",
+        415: "a compressed body is not read; send it plain",
+    }
     allowed = f"{request.method} is not allowed here; allowed: {error.headers.get('Allow', '')}"
     detail = allowed if error.status == 405 else details.get(error.status, error.reason)
     code = error.reason.lower().replace(" ", "_")

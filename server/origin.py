@@ -15,23 +15,44 @@ from aiohttp import hdrs, web
 from server.errors import problem_response
 from server.middleware import REQUEST_ID
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def same_origin(handler: Handler) -> Handler:
     """`handler` for requests that are no other site's: 403 for those, 415 for what a form could send."""
 
     @wraps(handler)
-    async def guarded(request: web.Request) -> web.Response:
+    async def guarded(request: web.Request) -> web.StreamResponse:
         if not is_own(request.headers.get(hdrs.ORIGIN), request.host, request.headers.get("Sec-Fetch-Site")):
             detail = "this comes from a page of another site; ask from the command line, or from this server's own"
             return problem_response(403, "foreign_origin", detail, request[REQUEST_ID])
         if hdrs.CONTENT_TYPE in request.headers and request.content_type != "application/json":
-            detail = f"expected application/json or no body, got {request.content_type[:64]!r}"
+            got = request.content_type[:64]
+            detail = (
+                f"expected application/json or no body, got {got!r}; curl takes -H 'Content-Type: application/json'"
+            )
             return problem_response(415, "unsupported_media_type", detail, request[REQUEST_ID])
         return await handler(request)
 
     return guarded
+
+
+def own_name(handler: Handler) -> Handler:
+    """`handler` for requests that call a server on the loopback interface by a name of its own: 403 for others."""
+
+    @wraps(handler)
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        if _on_loopback(request) and _can_be_rebound(urlsplit(f"//{request.host}").hostname or ""):
+            detail = f"{request.host[:64]!r} is no name of this machine's own; use 127.0.0.1 or localhost"
+            return problem_response(403, "foreign_host", detail, request[REQUEST_ID])
+        return await handler(request)
+
+    return guarded
+
+
+def _on_loopback(request: web.Request) -> bool:
+    bound = request.transport.get_extra_info("sockname") if request.transport is not None else None
+    return isinstance(bound, tuple) and ipaddress.ip_address(bound[0]).is_loopback
 
 
 def is_own(origin: str | None, host: str, fetch_site: str | None) -> bool:

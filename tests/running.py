@@ -49,7 +49,7 @@ class Running:
                 env=os.environ | {"XDG_RUNTIME_DIR": str(runtime)},
             )
         self.printed = self._printed()
-        found = re.search(r"ready in .* at (http://\S+?);", self.printed)
+        found = re.search(r"ready in .* at (http://[^\s;]+)", self.printed)
         if found is None:
             self.__exit__(None, None, None)
             raise RuntimeError(f"not ready: {self.printed} {self.log}")
@@ -63,7 +63,7 @@ class Running:
         lines: list[str] = []
         for line in self.process.stdout:
             lines.append(line)
-            if line.startswith("curl"):
+            if line.startswith("curl") or ("ready in " in line and "; try:" not in line):
                 break
         watchdog.cancel()
         return "".join(lines)

@@ -20,7 +20,7 @@ class Gate:
 
     async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
         if not self.state.enabled:
-            raise Disabled("taken out of the vote")
+            raise Disabled("taken out of the vote; `chorus backends enable NAME` puts it back")
         refuse_unless_ready(self.state)
         return await self.inner(request, deadline)
 

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from backends.base import Backend
 from backends.outcomes import Outcomes
 from backends.statistics import Statistics
-from models.deadline import Deadline
-from models.errors import BackendError, InvalidRequest, NoQuorum
+from models.deadline import Deadline, remaining
+from models.errors import BackendError, DeadlineExceeded, InvalidRequest, NoQuorum
 from models.types import InferRequest, InferResponse
+
+ROUNDING = 0.002  # seconds: uvloop's timers are in whole milliseconds
 
 
 class Observe:
@@ -38,7 +40,7 @@ class Observe:
         try:
             response = await self.inner(request, deadline)
         except asyncio.CancelledError:
-            statistics.end("cancelled")
+            self._let_go(deadline)
             raise
         except InvalidRequest:
             statistics.end("rejected")
@@ -54,6 +56,13 @@ class Observe:
         if self.outcomes is not None:
             self.outcomes.record(response.report, seconds, answered=True)
         return response
+
+    def _let_go(self, deadline: Deadline) -> None:
+        """At its deadline it was late; before, nobody wanted its answer any more, which says nothing about it."""
+        if remaining(deadline) > ROUNDING:
+            self.statistics.end("cancelled")
+        else:
+            self._failed(DeadlineExceeded("no answer by the deadline"), 0.0)
 
     def _failed(self, error: BackendError, seconds: float) -> None:
         self.statistics.end(f"{error.fate}: {error.reason}")

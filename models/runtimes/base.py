@@ -1,5 +1,6 @@
 """What every way to run a model has in common."""
 
+import logging
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -9,6 +10,8 @@ from models.answers import validated
 from models.calibration import tempered
 from models.errors import ModelFailed
 from models.types import PROBABILITIES, Array, Signature
+
+log = logging.getLogger(__name__)
 
 
 class Model(Protocol):
@@ -33,7 +36,8 @@ class Trusted:
         rows = len(next(iter(inputs.values())))
         try:
             outputs = self.inner(inputs)
-        except Exception as error:  # code that is not ours may raise anything
+        except (Exception, SystemExit) as error:  # code that is not ours may raise anything
+            log.error("the model raised %s", one_line(error))  # callers are not told: it may quote what they sent
             raise ModelFailed(one_line(error)) from error
         answer = validated(outputs, self._signature, rows)
         if self._temperature is not None:

@@ -64,33 +64,35 @@ def backends(context: click.Context, url: str | None, as_json: bool, watch: bool
 
 
 @backends.command()
-@click.argument("name")
+@click.argument("names", nargs=-1, required=True)
 @url_option
 @json_option
 @click.pass_context
-def disable(context: click.Context, name: str, url: str | None, as_json: bool) -> None:
-    """Take NAME out of the vote at once, until it is enabled or the server starts anew.
+def disable(context: click.Context, names: tuple[str, ...], url: str | None, as_json: bool) -> None:
+    """Take NAMES out of the vote at once, until they are enabled or the server starts anew.
 
     \b
     Example:
       chorus backends disable forest
     """
-    _switch(context, name, url, "disable", as_json=as_json)
+    for name in names:
+        _switch(context, name, url, "disable", as_json=as_json)
 
 
 @backends.command()
-@click.argument("name")
+@click.argument("names", nargs=-1, required=True)
 @url_option
 @json_option
 @click.pass_context
-def enable(context: click.Context, name: str, url: str | None, as_json: bool) -> None:
-    """Put NAME back into the vote.
+def enable(context: click.Context, names: tuple[str, ...], url: str | None, as_json: bool) -> None:
+    """Put NAMES back into the vote.
 
     \b
     Example:
       chorus backends enable forest
     """
-    _switch(context, name, url, "enable", as_json=as_json)
+    for name in names:
+        _switch(context, name, url, "enable", as_json=as_json)
 
 
 def _switch(context: click.Context, name: str, url: str | None, verb: str, *, as_json: bool) -> None:

@@ -20,8 +20,9 @@ def announce(supervisor: Supervisor, seconds: float) -> None:
     host, port = supervisor.listening.getsockname()[:2]
     near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - to be asked from here
     origin = f"http://[{near}]:{port}" if ":" in near else f"http://{near}:{port}"
-    console.print(f"\nready in {seconds:.1f} s at [bold]{origin}[/bold]; try:\n")
-    if body := example_body(near, port):
+    body = example_body(near, port)
+    console.print(f"\nready in {seconds:.1f} s at [bold]{origin}[/bold]" + ("; try:\n" if body else ""))
+    if body:
         click.echo(f"curl -s {origin}/predict -d {shlex.quote(body)}\n")  # to be pasted: no wrapping
 
 

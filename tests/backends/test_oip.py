@@ -356,6 +356,23 @@ async def test_an_answer_to_another_request_is_no_answer() -> None:
             await backend(ones(), deadline_after(GENEROUS))
 
 
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b'{"code": "invalid_answer"}', InvalidAnswer),
+        (b'{"code": "no_quorum_of_valid_answers"}', InvalidAnswer),
+        (b'{"code": "backend_failed"}', ServerFault),
+        (b'{"code": 1}', ServerFault),
+        (b"[" * 10_000, ServerFault),
+        (b"", ServerFault),
+    ],
+)
+async def test_nonsense_that_another_chorus_tells_of_is_nonsense(body: bytes, error: type[BackendError]) -> None:
+    async with asking(saying(http(body, "502 Bad Gateway"))) as (backend, _):
+        with pytest.raises(error):
+            await backend(ones(), deadline_after(GENEROUS))
+
+
 async def test_too_few_rows_are_invalid() -> None:
     async with asking(saying(GOOD)) as (backend, _):
         with pytest.raises(InvalidAnswer):

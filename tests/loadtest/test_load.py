@@ -242,7 +242,7 @@ async def test_the_script_says_in_one_line_what_keeps_it_from_starting(tmp_path:
         pass
     code, output = await command(url)
     assert code == 1
-    assert output.startswith("no request to send: ")
+    assert output.startswith("cannot ask ")
     assert output.count("\n") == 1
     code, output = await command(url, "--body", str(tmp_path / "none.json"))
     assert (code, output.count("\n")) == (1, 1)

@@ -211,6 +211,18 @@ def test_a_chunked_body_that_grows_too_large_is_refused(server: Running) -> None
     assert b" 413 " in raw_request(server, head + chunk * 17 + b"0\r\n\r\n").split(b"\r\n")[0]
 
 
+def test_a_name_that_was_made_to_point_here_reads_no_debug_pages(server: Running) -> None:
+    status, problem = server.ask("/debug/backends", headers={"Host": "evil.example:80"})
+    assert (status, problem["code"]) == (403, "foreign_host")
+    for own in ("localhost:1", "127.0.0.1", "[::1]:8080"):
+        assert server.ask("/debug/backends", headers={"Host": own})[0] == 200
+
+
+def test_load_balancers_may_probe_with_head(server: Running) -> None:
+    for path in (b"/livez", b"/readyz", b"/"):
+        assert raw_request(server, b"HEAD %s HTTP/1.1\r\nHost: x\r\n\r\n" % path).startswith(b"HTTP/1.1 200 ")
+
+
 def test_who_expects_to_be_told_is_told_to_go_on(server: Running) -> None:
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
     assert raw_request(server, head).startswith(b"HTTP/1.1 100 ")

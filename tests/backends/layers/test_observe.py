@@ -36,6 +36,16 @@ async def test_a_cancelled_call_is_no_failure() -> None:
     assert not statistics.last_errors
 
 
+async def test_a_call_that_is_cancelled_at_its_deadline_was_late() -> None:
+    statistics = Statistics()
+    task = asyncio.create_task(Observe(Fake(sure(1), delay=9), statistics=statistics)(ones(), deadline_after(3)))
+    await asyncio.sleep(3)
+    task.cancel()
+    await settle()
+    assert statistics.fates == {"late: timeout": 1}
+    assert statistics.quantiles([0.5]) is None
+
+
 async def test_a_bug_is_counted_and_not_hidden() -> None:
     statistics = Statistics()
     with pytest.raises(ZeroDivisionError):

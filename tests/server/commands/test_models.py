@@ -76,10 +76,11 @@ def test_the_life_of_a_model(folder: Path) -> None:
     listed = json.loads(said(folder, "list", "--json"))
     assert [(row["version"], row["aliases"]) for row in listed] == [("1", ["previous"]), ("2", ["champion"])]
     assert said(folder, "rollback", "own/iris") == "own/iris@1 is the champion again\n"
-    assert "own/iris@2 is the previous of own/iris" in refused(folder, "remove", "own/iris@2")
+    assert said(folder, "remove", "own/iris@2") == "removed own/iris@2\n"
+    assert "own/iris has no previous champion" in refused(folder, "rollback", "own/iris")
+    assert "own/iris@1 is the champion of own/iris" in refused(folder, "remove", "own/iris@1")
     said(folder, "add", "own/iris", "c0.1.skops", "--check", "rows.csv", "--alias", "candidate")
     said(folder, "promote", "own/iris@3")
-    assert said(folder, "remove", "own/iris@2") == "removed own/iris@2\n"
     assert "own/iris  3        champion" in said(folder, "list")
 
 

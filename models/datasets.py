@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -58,10 +59,7 @@ def split(dataset: Dataset, seed: int, test_share: float = 0.3) -> Split:
     return Split(x_train, x_test, y_train, y_test, how)
 
 
-def _breast_cancer(name: str) -> Dataset:
-    from sklearn.datasets import load_breast_cancer
-
-    bunch = load_breast_cancer()
+def _classification(name: str, bunch: Any) -> Dataset:
     return Dataset(
         name,
         "classification",
@@ -70,20 +68,18 @@ def _breast_cancer(name: str) -> Dataset:
         tuple(map(str, bunch.feature_names)),
         tuple(map(str, bunch.target_names)),
     )
+
+
+def _breast_cancer(name: str) -> Dataset:
+    from sklearn.datasets import load_breast_cancer
+
+    return _classification(name, load_breast_cancer())
 
 
 def _digits(name: str) -> Dataset:
     from sklearn.datasets import load_digits
 
-    bunch = load_digits()
-    return Dataset(
-        name,
-        "classification",
-        bunch.data.astype(np.float32),
-        bunch.target.astype(np.int64),
-        tuple(map(str, bunch.feature_names)),
-        tuple(map(str, bunch.target_names)),
-    )
+    return _classification(name, load_digits())
 
 
 def _diabetes(name: str) -> Dataset:

@@ -7,18 +7,21 @@ what has come by then. The members are let go when the last caller has left.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from aggregator.member import Member
 from aggregator.reaper import Reaper
-from aggregator.tally import Frozen, Quorum, Tally, Verdict
+from aggregator.reports import member_reports
+from aggregator.tally import Frozen, Quorum, Tally, Verdict, Voice
 from models.deadline import Deadline
-from models.errors import BackendError, InvalidRequest, NoQuorum, RuleFailed
-from models.types import InferRequest, InferResponse
+from models.errors import BackendError, DeadlineExceeded, InvalidAnswer, InvalidRequest, NoQuorum, RuleFailed
+from models.types import InferRequest, InferResponse, MemberReport
 
 log = logging.getLogger(__name__)
+
+Heard = Callable[[int, float, BaseException | None], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +38,8 @@ class Fanout:
     """Ask `members` at once, by `deadline`, and record into `tally` what they say.
 
     What is still out after a decided answer has `linger` seconds to finish into its connection and its statistics.
+    `heard` is told of each member that is done (its index, the seconds it took, its error if it failed) before any
+    caller is; `ended` once everyone is heard or nobody waits any more.
     """
 
     def __init__(
@@ -46,6 +51,8 @@ class Fanout:
         *,
         reaper: Reaper,
         linger: float,
+        heard: Heard = lambda index, seconds, error: None,
+        ended: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -53,10 +60,13 @@ class Fanout:
         self._members = members
         self._reaper = reaper
         self._linger = linger
+        self._told = heard
+        self._ended = ended
         self._clock = clock
         self.began = clock()
-        self._callers: set[Caller] = set()
+        self._callers: dict[tuple[Quorum, bool], dict[Caller, None]] = {}  # by their terms, in the order they came
         self._tasks: set[asyncio.Task[InferResponse]] = set()
+        self._reports: tuple[tuple[Voice, ...], Mapping[str, MemberReport]] | None = None
         for index, member in enumerate(members):
             task = self._loop.create_task(member.ask(request, deadline))
             self._tasks.add(task)
@@ -65,73 +75,111 @@ class Fanout:
     async def answer(self, rows: slice, deadline: Deadline, quorum: Quorum, *, early: bool) -> Frozen:
         """The answer to `rows`, at `deadline` at the latest. Its status is None if the quorum was not met."""
         caller = Caller(rows, quorum, early, self._loop.create_future())
-        self._callers.add(caller)
-        timer = self._loop.call_at(deadline, self._expire, caller)
-        self._consider(caller)
-        linger = 0.0
+        self.board(caller)
+        timer = self._loop.call_at(deadline, self.expire, caller)
         try:
-            frozen = await caller.answer
-            if not frozen.late:
-                linger = self._linger
-            return frozen
+            return await caller.answer
         finally:
             timer.cancel()
-            self._callers.discard(caller)
-            if not self._callers:
-                self._reaper.adopt(self._tasks, linger=linger)
+            self.leave(caller)
+
+    def board(self, caller: Caller) -> None:
+        """Tell `caller` its answer once there is one. Whoever boards must `leave`."""
+        self._callers.setdefault((caller.quorum, caller.early), {})[caller] = None
+        self._consider([caller])
+
+    def leave(self, caller: Caller) -> None:
+        """`caller` has its answer, or does not want it any more; after the last one the members are let go."""
+        group = self._callers[caller.quorum, caller.early]
+        del group[caller]
+        if not group:
+            del self._callers[caller.quorum, caller.early]
+        if not self._callers and self._tasks:
+            self._let_go(result_of(caller.answer))
+
+    def expire(self, caller: Caller) -> None:
+        """The deadline of `caller` has come."""
+        self._tell(caller, self._tally.at_the_deadline(caller.quorum), self._clock() - self.began, late=True)
+
+    def reports(self, frozen: Frozen) -> Mapping[str, MemberReport]:
+        """What became of each member, by name; one mapping for all who left at the same moment."""
+        if self._reports is None or self._reports[0] is not frozen.voices:
+            self._reports = (frozen.voices, member_reports(self._members, frozen.voices))
+        return self._reports[1]
+
+    def _let_go(self, last: Frozen | None) -> None:
+        """Nobody waits any more: the last one has got `last`, or gone without an answer."""
+        if last is not None and last.late:
+            for index in sorted(self._tally.out):
+                self._told(index, last.elapsed, DeadlineExceeded("no answer by the deadline"))
+        self._reaper.adopt(self._tasks, linger=0.0 if last is None or last.late else self._linger)
+        self._ended()
 
     def _heard(self, index: int, task: asyncio.Task[InferResponse]) -> None:
         """A member is done. Its exception is always retrieved, and always counts as no vote."""
         self._tasks.discard(task)
-        elapsed = self._clock() - self.began
-        error = None if task.cancelled() else task.exception()
+        seconds = self._clock() - self.began
+        error: BaseException | None = None
         if task.cancelled():
-            self._tally.lose(index, "failed", "error", elapsed)  # after the last caller left, nobody reads this
-        elif error is None:
-            try:
-                self._record(index, task.result(), elapsed)
-            except Exception as unreadable:  # callers wait, and nobody else would tell them
-                self._lose(index, unreadable, elapsed)
-        else:
-            self._lose(index, error, elapsed)
-        for caller in tuple(self._callers):
-            self._consider(caller, by=index)
+            self._tally.lose(index, "failed", "error", seconds)  # after the last caller left, nobody reads this
+        elif (error := task.exception() or self._record(index, task.result(), seconds)) is not None:
+            self._lose(index, error, seconds)
+        if not self._callers:
+            return
+        self._told(index, seconds, error)
+        for callers in tuple(self._callers.values()):
+            self._consider(callers, by=index)
+        if not self._tasks:
+            self._ended()
 
-    def _record(self, index: int, response: InferResponse, elapsed: float) -> None:
-        scores = self._members[index].scores(response)
-        if scores.shape != self._tally.shape:
-            self._tally.lose(index, "failed", "invalid", elapsed)
-        else:
+    def _record(self, index: int, response: InferResponse, seconds: float) -> Exception | None:
+        """Record a vote; what cannot be read is an error, for callers wait and nobody else would tell them."""
+        try:
+            scores = self._members[index].scores(response)
+            if scores.shape != self._tally.shape:
+                return InvalidAnswer(f"expected scores of shape {self._tally.shape}, got {scores.shape}")
             own = response.report if response.report.members else None
-            self._tally.record(index, scores, elapsed, degraded=response.report.degraded, report=own)
+            self._tally.record(index, scores, seconds, degraded=response.report.degraded, report=own)
+        except Exception as unreadable:
+            return unreadable
+        return None
 
-    def _lose(self, index: int, error: BaseException, elapsed: float) -> None:
+    def _lose(self, index: int, error: BaseException, seconds: float) -> None:
         if isinstance(error, BackendError):
             own = error.report if isinstance(error, NoQuorum) else None
-            self._tally.lose(index, error.fate, error.reason, elapsed, own)
+            self._tally.lose(index, error.fate, error.reason, seconds, own)
         elif isinstance(error, InvalidRequest):
-            self._tally.lose(index, "failed", "input_rejected", elapsed)
+            self._tally.lose(index, "failed", "input_rejected", seconds)
         else:  # a bug: its traceback is wanted, the other members' answer too
             log.error("member %s failed by a bug", self._members[index].name, exc_info=error)
-            self._tally.lose(index, "failed", "error", elapsed)
+            self._tally.lose(index, "failed", "error", seconds)
 
-    def _consider(self, caller: Caller, by: int | None = None) -> None:
-        self._tell(caller, lambda: self._tally.verdict(caller.rows, caller.quorum, early=caller.early), by=by)
-
-    def _expire(self, caller: Caller) -> None:
-        self._tell(caller, lambda: self._tally.at_the_deadline(caller.quorum), late=True)
+    def _consider(self, callers: Iterable[Caller], by: int | None = None) -> None:
+        """Tell `callers`, whose terms are the same, what they can be told now."""
+        one = next(iter(callers))
+        verdict = self._tally.verdict_on_all(one.quorum)
+        if verdict is None and not one.early:
+            return
+        elapsed = self._clock() - self.began
+        for caller in callers:
+            self._tell(caller, verdict, elapsed, by=by)
 
     def _tell(
-        self, caller: Caller, judge: Callable[[], Verdict | None], *, late: bool = False, by: int | None = None
+        self, caller: Caller, verdict: Verdict | None, elapsed: float, *, late: bool = False, by: int | None = None
     ) -> None:
-        """Give `caller` its answer, if there is a verdict. An error of the rule ends its wait, too."""
+        """Give `caller` its answer if there is a verdict, if only on its rows. An error of the rule ends its wait."""
         if caller.answer.done():
             return
         try:
-            if (verdict := judge()) is not None:
-                elapsed = self._clock() - self.began
+            verdict = verdict or self._tally.decided(caller.rows, caller.quorum)
+            if verdict is not None:
                 caller.answer.set_result(self._tally.freeze(caller.rows, verdict, elapsed=elapsed, late=late, by=by))
         except Exception as error:
             if isinstance(error, RuleFailed):
                 log.error("%s", error, exc_info=error.__cause__)  # the caller is not shown the traceback
             caller.answer.set_exception(error)
+
+
+def result_of(answer: asyncio.Future[Frozen]) -> Frozen | None:
+    """What was answered, if anything."""
+    return answer.result() if answer.done() and not answer.cancelled() and answer.exception() is None else None

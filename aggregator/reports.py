@@ -1,15 +1,25 @@
 """From the voices of a fan-out to the report that leaves with its answer, or with the error."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aggregator.member import Member
-from aggregator.tally import Frozen, Quorum
+from aggregator.tally import Frozen, Quorum, Voice
 from models.errors import InputRejected, NoQuorum
 from models.types import MemberReport, Report, Settled
 
 
+def member_reports(members: Sequence[Member], voices: Sequence[Voice]) -> Mapping[str, MemberReport]:
+    """What became of each of `members`."""
+    return {
+        member.name: MemberReport(
+            voice.fate, member.weight, member.served.version, voice.reason, voice.elapsed, voice.scores, voice.report
+        )
+        for member, voice in zip(members, voices, strict=True)
+    }
+
+
 def report_of(
-    members: Sequence[Member], quorum: Quorum, frozen: Frozen, settled: Settled, labels: tuple[str, ...]
+    members: Mapping[str, MemberReport], quorum: Quorum, frozen: Frozen, settled: Settled, labels: tuple[str, ...]
 ) -> Report:
     """Who was asked, and what became of each."""
     voices = frozen.voices
@@ -17,24 +27,14 @@ def report_of(
         status=frozen.status or "partial",
         degraded=frozen.status == "partial" or any(voice.degraded for voice in voices),
         asked=len(members),
-        answered=sum(voice.fate == "ok" for voice in voices),
+        answered=[voice.fate for voice in voices].count("ok"),
         quorum=quorum.count,
-        members={
-            member.name: MemberReport(
-                voice.fate,
-                member.weight,
-                member.served.version,
-                voice.reason,
-                voice.elapsed,
-                voice.scores,
-                voice.report,
-            )
-            for member, voice in zip(members, voices, strict=True)
-        },
+        members=members,
         agreement=frozen.agreement,
         entropy=frozen.entropy,
         settled=settled,
         labels=labels,
+        rows=frozen.rows,
     )
 
 

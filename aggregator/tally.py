@@ -5,14 +5,14 @@ of members that answered, for votes lie in the configured order whenever they ca
 """
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from aggregator.measures import agreement, entropy
 from aggregator.rules import Rule
-from models.types import Array, Fate, Report, Status
+from models.types import ALL_ROWS, Array, Fate, Report, Status
 
 Verdict = Literal["complete", "decided", "partial", "impossible"]
 
@@ -47,14 +47,25 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True)
+class Pool:
+    """What the votes make of rows: combined (n, k); of a classification also agreement and entropy (n,)."""
+
+    combined: Array
+    agreement: Array | None = None
+    entropy: Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Frozen:
     """One caller's answer as it leaves: combined (n, k), agreement and entropy (n,). Without a quorum: only voices.
 
-    `late`: it left at the deadline, without waiting for those still out. `elapsed` seconds after the start; `by`: the
-    member whose answer or failure settled it, if anyone's did.
+    `voices` speak of all rows of the tally, of which `rows` are the caller's, and are shared by those who leave at the
+    same moment. `late`: it left at the deadline, not waiting for those still out. `elapsed` seconds after the start; by whose
+    answer or failure (`by`), if anyone's.
     """
 
     voices: tuple[Voice, ...]
+    rows: slice
     late: bool = False
     status: Status | None = None
     combined: Array | None = None
@@ -68,7 +79,8 @@ class Tally:
     """Record the votes of m members on n rows; say when a caller's answer is settled, and freeze it.
 
     `weights` (m,) are integers, as `aggregator.weights.integer_weights` makes them. Who has answered or is lost has had
-    its say: what comes of it later changes nothing.
+    its say: what comes of it later changes nothing. Rules look at each row by itself, so what they say of all rows is
+    worked out once and holds for each caller's.
     """
 
     def __init__(self, rule: Rule, weights: Array, *, rows: int, classes: int) -> None:
@@ -79,11 +91,20 @@ class Tally:
         self._votes = np.zeros((members, rows))
         self._voices: list[Voice | None] = [None] * members
         self._out = set(range(members))
+        self._answered: set[int] = set()
+        self._pool: Pool | None = None  # of all rows, until someone else is heard
+        self._settled: Array | None = None
+        self._voices_at: tuple[float, bool, tuple[Voice, ...]] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """(n, k): what one member's scores look like."""
         return self._scores.shape[1:]
+
+    @property
+    def out(self) -> frozenset[int]:
+        """The members that are still out."""
+        return frozenset(self._out)
 
     def record(
         self, member: int, scores: Array, elapsed: float, *, degraded: bool = False, report: Report | None = None
@@ -92,6 +113,7 @@ class Tally:
         if member in self._out:
             self._scores[member] = scores
             self._votes[member] = self._weight[member]
+            self._answered.add(member)
             self._hear(member, Voice("ok", "", elapsed, self._scores[member], degraded, report))
 
     def lose(self, member: int, fate: Fate, reason: str, elapsed: float, report: Report | None = None) -> None:
@@ -102,51 +124,77 @@ class Tally:
     def _hear(self, member: int, voice: Voice) -> None:
         self._voices[member] = voice
         self._out.discard(member)
+        self._pool = self._settled = self._voices_at = None
 
     def verdict(self, rows: slice, quorum: Quorum, *, early: bool) -> Verdict | None:
         """What a caller of `rows` can be told now; None while its answer may still change."""
-        if not self._reachable(quorum):
+        return self.verdict_on_all(quorum) or (self.decided(rows, quorum) if early else None)
+
+    def verdict_on_all(self, quorum: Quorum) -> Verdict | None:
+        """What every caller with `quorum` can be told now, whatever its rows."""
+        if not quorum.met_by(self._answered | self._out, self._weight):
             return "impossible"
         if not self._out:
-            return "complete" if all(voice and voice.fate == "ok" for voice in self._voices) else "partial"
-        if early and self._met(quorum) and self._settled(rows):
-            return "decided"
+            return "complete" if len(self._answered) == len(self._voices) else "partial"
         return None
+
+    def decided(self, rows: slice, quorum: Quorum) -> Verdict | None:
+        """`decided` if the quorum is met and no answer still out could change the label of any of `rows`."""
+        return "decided" if self._met(quorum) and self._settled_rows(rows).all() else None
 
     def at_the_deadline(self, quorum: Quorum) -> Verdict:
         """What a caller must be told when it can wait no longer."""
         return "partial" if self._met(quorum) else "impossible"
 
     def _met(self, quorum: Quorum) -> bool:
-        return quorum.met_by(self._answered(), self._weight)
-
-    def _reachable(self, quorum: Quorum) -> bool:
-        return quorum.met_by(self._answered() | self._out, self._weight)
-
-    def _answered(self) -> set[int]:
-        return {member for member, voice in enumerate(self._voices) if voice and voice.fate == "ok"}
-
-    def _settled(self, rows: slice) -> bool:
-        outstanding = np.full(self._votes.shape[1], sum(self._weight[member] for member in self._out))[rows]
-        return bool(self._rule.settled(self._scores[:, rows], self._votes[:, rows], outstanding).all())
+        return quorum.met_by(self._answered, self._weight)
 
     def freeze(self, rows: slice, verdict: Verdict, *, elapsed: float, late: bool, by: int | None = None) -> Frozen:
         """The answer for `rows` from what has been said by now; nothing that comes later changes it."""
-        still_out = Voice("late", "timeout", elapsed) if late else Voice("unneeded", "", elapsed)
-        voices = tuple(_about(rows, voice or still_out) for voice in self._voices)
+        voices = self._heard(elapsed, late)
         if verdict == "impossible":
-            return Frozen(voices, late, elapsed=elapsed, by=by)
+            return Frozen(voices, rows, late, elapsed=elapsed, by=by)
+        pool, part = self._pooled(rows)
+        if pool.agreement is None or pool.entropy is None:
+            return Frozen(voices, rows, late, verdict, pool.combined[part], elapsed=elapsed, by=by)
+        return Frozen(
+            voices, rows, late, verdict, pool.combined[part], pool.agreement[part], pool.entropy[part], elapsed, by
+        )
+
+    def _heard(self, elapsed: float, late: bool) -> tuple[Voice, ...]:
+        """Everyone's voice: who is still out is late, or not needed any more."""
+        if self._voices_at is None or self._voices_at[:2] != (elapsed, late):
+            out = Voice("late", "timeout", elapsed) if late else Voice("unneeded", "", elapsed)
+            self._voices_at = (elapsed, late, tuple(voice or out for voice in self._voices))
+        return self._voices_at[2]
+
+    def _pooled(self, rows: slice) -> tuple[Pool, slice]:
+        """What has been said by now, combined: a pool, and which part of it `rows` are."""
+        if self._pool is None:
+            try:
+                self._pool = self._combined(ALL_ROWS)
+            except Exception:  # a rule that fails over a row fails those who asked about that row, and nobody else
+                return self._combined(rows), ALL_ROWS
+        return self._pool, rows
+
+    def _combined(self, rows: slice) -> Pool:
         scores, votes = self._scores[:, rows], self._votes[:, rows]
         combined = self._rule.combine(scores, votes)
         if combined.shape[1] == 1:  # a regression: there are no labels to agree on
-            return Frozen(voices, late, verdict, combined, elapsed=elapsed, by=by)
-        agreed = agreement(scores, votes, combined)
-        return Frozen(voices, late, verdict, combined, agreed, entropy(combined), elapsed, by)
+            return Pool(combined)
+        return Pool(combined, agreement(scores, votes, combined), entropy(combined))
 
+    def _settled_rows(self, rows: slice) -> Array:
+        if self._settled is None:
+            try:
+                self._settled = self._settled_now(ALL_ROWS)
+            except Exception:  # as above
+                return self._settled_now(rows)
+        return self._settled[rows]
 
-def _about(rows: slice, voice: Voice) -> Voice:
-    """`voice` as one caller hears it: what was said of other callers' rows is not its business."""
-    return voice if voice.scores is None else replace(voice, scores=voice.scores[rows])
+    def _settled_now(self, rows: slice) -> Array:
+        outstanding = np.full(self._votes.shape[1], sum(self._weight[member] for member in self._out))[rows]
+        return self._rule.settled(self._scores[:, rows], self._votes[:, rows], outstanding)
 
 
 def quorum_of(weights: Array, count: int | None, share: float | None, required: Sequence[int] = ()) -> Quorum:

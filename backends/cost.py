@@ -1,5 +1,9 @@
 """What a call costs, learned from the calls before it: seconds = a * rows + b."""
 
+from collections.abc import Iterable, Sequence
+
+SHARE = 0.5  # of the time that is left: a batch may have to wait for its turn, and costs vary
+
 
 class Cost:
     """A least-squares line through the durations of recent calls; older ones fade. No clock, no I/O.
@@ -43,3 +47,23 @@ class Cost:
             return otherwise
         a, b = line
         return max(1, int((seconds - b) / a)) if a > 0 else 1 << 30
+
+
+def rows_in_time(costs: Iterable[Cost], riders: Sequence[tuple[int, float]], most: int) -> int:
+    """How many rows, at most `most`, those who each have (rows, seconds left) may be together, so that nobody is late
+    for the company. Who would be late alone, or with whatever size, does not count.
+    """
+    lines = [line for cost in costs if (line := cost.line()) is not None and line[0] > 0]
+    if not lines or _fitting(lines, min(left for _, left in riders)) >= most:
+        return most
+    room = most
+    for rows, left in riders:
+        fits = _fitting([line for line in lines if line[1] < SHARE * left], left)
+        if rows <= fits < room:
+            room = fits
+    return room
+
+
+def _fitting(lines: Sequence[tuple[float, float]], seconds: float) -> int:
+    """How many rows every line (a, b) has done in its share of `seconds`."""
+    return min((int((SHARE * seconds - b) / a) for a, b in lines), default=1 << 30)

@@ -5,8 +5,8 @@ labels, and a regressor's is `predictions` (n,) float64. The predicted label is 
 probabilities, so nothing carries labels along; codecs add them at the edge.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -118,16 +118,23 @@ class InferRequest:
         return len(next(iter(self.inputs.values())))
 
 
+ALL_ROWS = slice(None)
+
+
 @dataclass(frozen=True, slots=True)
 class MemberReport:
-    """What became of one member: `elapsed` seconds from the start of the fan-out, None if it was never asked."""
+    """What became of one member: `elapsed` seconds from the start of the fan-out, None if it was never asked.
+
+    `scores` (N, k) and `report` are of all rows of the fan-out, which several requests may have shared: `Report.said`
+    and `Report.nested` give one request's part.
+    """
 
     fate: Fate
     weight: float
     version: str
     reason: str = ""
     elapsed: float | None = None
-    scores: Array | None = None  # what it said, (n, k), if it answered
+    scores: Array | None = None  # what it said, if it answered
     report: "Report | None" = None  # its own, where it is an ensemble
 
 
@@ -146,7 +153,10 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How an answer came about. Of a backend that is not an ensemble: itself, asked and answered."""
+    """How an answer came about. Of a backend that is not an ensemble: itself, asked and answered.
+
+    `rows` are this request's, of all that its members were asked at once.
+    """
 
     status: Status = "complete"
     degraded: bool = False
@@ -159,6 +169,33 @@ class Report:
     disagreed: tuple[int, ...] | None = None  # rows under `min_agreement`, where the ensemble has one
     settled: Settled | None = None
     labels: tuple[str, ...] = ()  # the order of the members' scores
+    rows: slice = field(default_factory=lambda: ALL_ROWS)
+
+    def said(self, name: str) -> Array | None:
+        """What member `name` said to these rows, (n, k), if it answered."""
+        scores = self.members[name].scores
+        return None if scores is None else scores[self.rows]
+
+    def nested(self, name: str) -> "Report | None":
+        """How the answer of member `name` to these rows came about, where it is an ensemble."""
+        own = self.members[name].report
+        return None if own is None else own.part(self.rows)
+
+    def part(self, rows: slice) -> "Report":
+        """The report on `rows` of these rows."""
+        if rows == ALL_ROWS:
+            return self
+        first = self.rows.start or 0
+        disagreed = self.disagreed and tuple(
+            row - rows.start for row in self.disagreed if rows.start <= row < rows.stop
+        )
+        return replace(
+            self,
+            agreement=None if self.agreement is None else self.agreement[rows],
+            entropy=None if self.entropy is None else self.entropy[rows],
+            disagreed=disagreed,
+            rows=slice(first + rows.start, first + rows.stop),
+        )
 
 
 ALONE = Report()
@@ -171,3 +208,12 @@ class InferResponse:
     outputs: Mapping[str, Array]
     id: str = ""
     report: Report = ALONE
+
+
+def joined(requests: Sequence[InferRequest]) -> InferRequest:
+    """One request with the rows of all, one after the other; it bears the name of the first."""
+    first = requests[0]
+    if len(requests) == 1:
+        return first
+    inputs = {name: np.concatenate([request.inputs[name] for request in requests]) for name in first.inputs}
+    return InferRequest(inputs, f"{first.id}.and-{len(requests) - 1}", trace=first.trace)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -26,7 +27,7 @@ from server.consistency import innermost_first
 from server.functions import version_of_function
 from server.opening import open_local, open_remote, open_worker
 from server.plan import Plan
-from server.settings import EnsembleSettings, LocalSettings, PythonSettings, RemoteSettings
+from server.settings import EnsembleSettings, LocalSettings, PythonSettings, RemoteSettings, rows_per_batch
 from server.terms import rule_name, terms_of
 
 
@@ -81,6 +82,7 @@ def _ensemble(name: str, settings: EnsembleSettings, served: Mapping[str, Served
         asked = [served[one] for one in settings.members]
         signature, members = assemble(asked, settings.weights, settings.required)
         rule, terms = terms_of(settings, signature)
+        terms = replace(terms, max_rows=rows_per_batch(settings.batch, _may_share(settings, asked)))
         weights = integer_weights([member.weight for member in members])
         ensemble = Ensemble(members, signature, rule, terms, reaper=reaper)
     except ValueError as error:
@@ -100,7 +102,13 @@ def _ensemble(name: str, settings: EnsembleSettings, served: Mapping[str, Served
         state=state,
         statistics=statistics,
         outcomes=outcomes,
+        batched=terms.max_rows is not None,
     )
+
+
+def _may_share(settings: EnsembleSettings, members: Sequence[Served]) -> bool:
+    """Whether requests may share a fan-out unbidden; a rule of the user's may look at other rows, too."""
+    return all(member.batched for member in members) and ":" not in (settings.rule or "")
 
 
 def _version_of(settings: EnsembleSettings, members: Sequence[Member]) -> str:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from models import errors
 from models.types import Report
-from server.codecs.outcome import member
+from server.codecs.outcome import members_of
 
 STATUSES: dict[type[Exception], tuple[int, str]] = {
     errors.InvalidRequest: (400, "invalid_request"),
@@ -64,7 +64,7 @@ def problem(error: errors.ChorusError, request_id: str) -> web.Response:
     if isinstance(error, errors.InvalidRequest):
         more["where"] = error.where
     if isinstance(error, errors.NoQuorum):
-        more["members"] = {name: member(said) for name, said in error.report.members.items()}
+        more["members"] = members_of(error.report)
     return problem_response(status, code, str(error), request_id, more)
 
 

@@ -5,11 +5,11 @@ someone asks. What everyone said is kept for the first few rows alone, and in fe
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from models.types import Array, Report
+from models.types import ALL_ROWS, Array, Report
 
 CAPACITY = 1000  # requests
 ROWS = 3  # of each array, at most
@@ -62,10 +62,10 @@ class Journal:
 
 def _bounded(entry: Entry) -> Entry:
     arrays = list(_arrays(entry))
-    width = sum(array.shape[1] for array in arrays)
-    rows = min(ROWS, NUMBERS // width) if width else ROWS
-    if entry.rows <= rows and all(_is_whole(array) for array in arrays):  # what most requests are
+    if entry.rows <= ROWS and _kept_by(arrays) <= NUMBERS:  # what most requests are
         return entry
+    width = sum(array.shape[1] for array in arrays)
+    rows = min(ROWS, entry.rows, NUMBERS // width if width else ROWS)
     report = entry.report and _cut_report(entry.report, rows)
     return replace(entry, report=report, answer=_cut(entry.answer, rows))
 
@@ -86,23 +86,28 @@ def _said(report: Report) -> Iterator[Array]:
             yield from _said(member.report)
 
 
-def _is_whole(array: Array) -> bool:
-    """Whether nothing but `array` itself is kept by keeping it."""
-    return array.base is None or getattr(array.base, "nbytes", None) == array.nbytes
+def _kept_by(arrays: Iterable[Array]) -> int:
+    """How many numbers are kept by keeping `arrays`: a part keeps the whole, and parts of one keep it once."""
+    kept = {id(array if array.base is None else array.base): array for array in arrays}
+    return sum(
+        array.size if array.base is None else getattr(array.base, "size", NUMBERS + 1) for array in kept.values()
+    )
 
 
 def _cut_report(report: Report, rows: int) -> Report:
+    """The report on the first `rows`, and nothing that keeps the others."""
+    part = report.part(slice(0, rows))
     members = {
-        name: replace(said, scores=_cut(said.scores, rows), report=said.report and _cut_report(said.report, rows))
-        for name, said in report.members.items()
+        name: replace(said, scores=_cut(part.said(name), rows), report=_cut_nested(part.nested(name), rows))
+        for name, said in part.members.items()
     }
     return replace(
-        report,
-        members=members,
-        agreement=_cut(report.agreement, rows),
-        entropy=_cut(report.entropy, rows),
-        disagreed=report.disagreed and tuple(row for row in report.disagreed if row < rows),
+        part, members=members, agreement=_cut(part.agreement, rows), entropy=_cut(part.entropy, rows), rows=ALL_ROWS
     )
+
+
+def _cut_nested(report: Report | None, rows: int) -> Report | None:
+    return None if report is None else _cut_report(report, rows)
 
 
 def _cut(array: Array | None, rows: int) -> Array | None:

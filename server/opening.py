@@ -10,6 +10,7 @@ import aiohttp
 import msgspec
 
 from backends.base import Backend, Layer, stack
+from backends.layers.batch import Batch
 from backends.layers.gate import Gate
 from backends.layers.limit import Limit
 from backends.layers.observe import Observe
@@ -24,7 +25,7 @@ from models.runtimes import Model, load
 from models.types import Signature
 from server.addresses import open_addresses
 from server.functions import load_function
-from server.settings import BackendSettings, LocalSettings, PythonSettings, RemoteSettings
+from server.settings import BackendSettings, LocalSettings, PythonSettings, RemoteSettings, rows_per_batch
 from server.signatures import declared
 
 CONNECT_SECONDS = 0.25
@@ -106,8 +107,11 @@ def _layered(
         partial(Observe, statistics=statistics),
         partial(Gate, state=state),
         partial(Limit, concurrency=settings.limit, waiting=settings.queue, statistics=statistics),
-        partial(Timeout, seconds=timeout),
     ]
+    max_rows = rows_per_batch(settings.batch, isinstance(settings, LocalSettings))
+    if max_rows is not None:
+        layers.append(partial(Batch, max_rows=max_rows, statistics=statistics))
+    layers.append(partial(Timeout, seconds=timeout))
     return Served(
         name,
         stack(backend, *layers),
@@ -118,6 +122,7 @@ def _layered(
         example=example,
         state=state,
         statistics=statistics,
+        batched=max_rows is not None,
     )
 
 

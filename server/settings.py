@@ -49,12 +49,30 @@ class DebugSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     enabled: bool | None = None
 
 
+class BatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`batch`: requests that come while others are under way are asked as one, of at most `max_rows` rows."""
+
+    max_rows: Count = 256
+
+
+def rows_per_batch(batch: bool | BatchSettings | None, safe: bool) -> int | None:
+    """The rows of a batch at most, None without batches; `safe`: whether they are there unless said otherwise."""
+    if isinstance(batch, BatchSettings):
+        return batch.max_rows
+    return BatchSettings().max_rows if batch or (batch is None and safe) else None
+
+
 class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every backend has: `limit` calls under way, `queue` calls that wait, `timeout_ms` for each."""
+    """What every backend has: `limit` calls under way, `queue` calls that wait, `timeout_ms` for each.
+
+    `batch` None: only where it is known to be safe, with a model of the registry, which was tried row by row and all at
+    once.
+    """
 
     timeout_ms: Milliseconds | None = None
     limit: Count = 32
     queue: CountOrNone = 64
+    batch: bool | BatchSettings | None = None
 
 
 class LocalSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind", tag="local"):
@@ -123,7 +141,7 @@ class EnsembleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """`[ensembles.NAME]`; None is the default of the rule or of the fan-out, and a weight that is not given is 1.
 
     `rule` may be a class of the user's, `pkg.mod:Class`; `path` is the folder that Python looks in first, absolute once
-    read. `fallback`: a label, probabilities by label, or a number.
+    read. `fallback`: a label, probabilities by label, or a number. `batch` None: if all members are.
     """
 
     members: tuple[Text, ...]
@@ -137,6 +155,7 @@ class EnsembleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     linger_ms: Milliseconds = 10
     min_agreement: Share | None = None
     fallback: Label | float | dict[str, float] | None = None
+    batch: bool | BatchSettings | None = None
     path: Text = "."
 
 

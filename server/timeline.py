@@ -6,7 +6,7 @@ All offsets are milliseconds since the request's headers were read.
 from datetime import UTC, datetime
 from typing import Any
 
-from models.types import Array, MemberReport, Report, Settled
+from models.types import Array, Report, Settled
 from server.codecs.outcome import milliseconds
 from server.journal import Entry
 
@@ -92,12 +92,11 @@ def _offset(settled: Settled, began: float) -> float:
 
 def _members(report: Report, began: float) -> list[dict[str, Any]]:
     start = milliseconds(report.settled.began - began) if report.settled else None
-    return [_member(name, said, start, report.labels, began) for name, said in report.members.items()]
+    return [_member(name, report, start, began) for name in report.members]
 
 
-def _member(
-    name: str, said: MemberReport, start: float | None, labels: tuple[str, ...], began: float
-) -> dict[str, Any]:
+def _member(name: str, report: Report, start: float | None, began: float) -> dict[str, Any]:
+    said, scores, nested = report.members[name], report.said(name), report.nested(name)
     shown: dict[str, Any] = {
         "name": name,
         "start_ms": start,
@@ -107,10 +106,10 @@ def _member(
         "weight": said.weight,
         "version": said.version,
     }
-    if said.scores is not None:
-        shown["said"] = _said(said.scores, labels)
-    if said.report is not None:
-        shown["members"] = _members(said.report, began)
+    if scores is not None:
+        shown["said"] = _said(scores, report.labels)
+    if nested is not None:
+        shown["members"] = _members(nested, began)
     return shown
 
 

@@ -19,7 +19,7 @@ PURE = (
     "backends/statistics.py",
 )
 PURE += ("aggregator/evaluation.py", "aggregator/metrics.py")
-KNOWS_ASYNCIO = {"aggregator/fanout.py", "aggregator/ensemble.py", "aggregator/reaper.py"}
+KNOWS_ASYNCIO = {"aggregator/batching.py", "aggregator/fanout.py", "aggregator/ensemble.py", "aggregator/reaper.py"}
 
 
 def imported(path: Path) -> Iterator[str]:

@@ -10,7 +10,7 @@ import msgspec
 from models.oip.wire import check_envelope, parse
 from models.types import PREDICTIONS, PROBABILITIES, InferRequest, InferResponse, Signature
 from server.codecs.instances import read_instances
-from server.codecs.outcome import member, outcome
+from server.codecs.outcome import SharedMembers, members_of, outcome
 from server.codecs.parameters import read_parameters
 
 
@@ -23,6 +23,7 @@ class WireRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 _DECODER = msgspec.json.Decoder(WireRequest)
 _ENCODER = msgspec.json.Encoder()
+_MEMBERS = SharedMembers()
 
 
 def decode(body: bytes, signature: Signature, request_id: str, trace: str) -> tuple[InferRequest, float | None]:
@@ -47,8 +48,7 @@ def encode(response: InferResponse, signature: Signature, model: str, elapsed: f
         answer["entropy"] = report.entropy.tolist()
     answer["outcome"] = outcome(response, model, elapsed)
     if report.members:
-        shown = signature if explain else None
-        answer["members"] = {name: member(said, shown) for name, said in report.members.items()}
+        answer["members"] = members_of(report, signature) if explain else _MEMBERS(report)
     return _ENCODER.encode(answer)
 
 

@@ -67,14 +67,14 @@ def said_by_members(report: Report, signature: Signature) -> list[tuple[TensorSp
     They stand in no metadata: only a request with `explain` gets them, whatever outputs it lists.
     """
     outputs: list[tuple[TensorSpec, Array]] = []
-    for name, said in report.members.items():
-        if said.scores is None:
+    for name in report.members:
+        if (scores := report.said(name)) is None:
             continue
         if signature.labels:
-            own = InferResponse({PROBABILITIES: said.scores})
+            own = InferResponse({PROBABILITIES: scores})
             arrays = {spec: output_array(spec.name, own, signature) for spec in signature.outputs}
         else:
-            arrays = {signature.outputs[0]: said.scores[:, 0]}
+            arrays = {signature.outputs[0]: scores[:, 0]}
         outputs += [(replace(spec, name=f"members.{name}.{spec.name}"), array) for spec, array in arrays.items()]
     return outputs
 

@@ -1,8 +1,11 @@
 """How an answer came about, as JSON has it."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from models.types import InferResponse, MemberReport, Report, Signature
+import msgspec
+
+from models.types import Array, InferResponse, MemberReport, Report, Signature
 
 
 def outcome(response: InferResponse, model: str, elapsed: float) -> dict[str, Any]:
@@ -25,25 +28,44 @@ def facts(report: Report, elapsed: float) -> dict[str, Any]:
     }
 
 
-def member(said: MemberReport, signature: Signature | None = None) -> dict[str, Any]:
-    """What became of one member; with `signature`, the ensemble's, also what it said."""
+def members_of(report: Report, signature: Signature | None = None) -> dict[str, Any]:
+    """What became of each member; with `signature`, the ensemble's, also what each said."""
+    shown = {name: _member(said) for name, said in report.members.items()}
+    if signature is not None:
+        for name, member in shown.items():
+            if (scores := report.said(name)) is not None:
+                member |= _said(scores, signature)
+    return shown
+
+
+class SharedMembers:
+    """What became of each member, as JSON: made once for all the requests that have left with the same batch."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Mapping[str, MemberReport], msgspec.Raw] | None = None
+        self._encoder = msgspec.json.Encoder()
+
+    def __call__(self, report: Report) -> msgspec.Raw:
+        if self._last is None or self._last[0] is not report.members:
+            self._last = (report.members, msgspec.Raw(self._encoder.encode(members_of(report))))
+        return self._last[1]
+
+
+def _member(said: MemberReport) -> dict[str, Any]:
     shown: dict[str, Any] = {"fate": said.fate}
     if said.reason:
         shown["reason"] = said.reason
     shown["elapsed_ms"] = None if said.elapsed is None else milliseconds(said.elapsed)
     shown["weight"] = said.weight
     shown["version"] = said.version
-    if signature is not None and said.scores is not None:
-        shown |= _said(said, signature)
     return shown
 
 
-def _said(said: MemberReport, signature: Signature) -> dict[str, Any]:
-    assert said.scores is not None  # noqa: S101 - narrowed by the caller
+def _said(scores: Array, signature: Signature) -> dict[str, Any]:
     if not signature.labels:
-        return {"predictions": said.scores[:, 0].tolist()}
-    best = said.scores.argmax(axis=1).tolist()
-    return {"predictions": [signature.labels[at] for at in best], "probabilities": said.scores.tolist()}
+        return {"predictions": scores[:, 0].tolist()}
+    best = scores.argmax(axis=1).tolist()
+    return {"predictions": [signature.labels[at] for at in best], "probabilities": scores.tolist()}
 
 
 def milliseconds(seconds: float) -> float:

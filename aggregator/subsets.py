@@ -1,0 +1,190 @@
+"""Which members a request asks, and the quorum among them; requests that ask the same may share a fan-out."""
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from aggregator.batching import Batches, Rider
+from aggregator.fanout import Fanout, Heard
+from aggregator.member import Member
+from aggregator.reaper import Reaper
+from aggregator.rules import Rule
+from aggregator.tally import Quorum, Tally, quorum_of
+from aggregator.terms import Terms
+from aggregator.weights import integer_weights
+from backends.served import Served
+from models.deadline import Deadline
+from models.errors import InvalidRequest
+from models.types import Array, InferRequest, Parameters
+
+KEPT = 64  # subsets: callers may name any of very many
+
+
+class Subset:
+    """Some members, who are asked together; `weights` (m,). `quorum` is that of a request that names none."""
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        weights: Array,
+        quorum: Quorum,
+        rule: Rule,
+        classes: int,
+        terms: Terms,
+        *,
+        reaper: Reaper,
+        clock: Callable[[], float],
+    ) -> None:
+        self.members = tuple(members)
+        self.weights = weights
+        self.quorum = quorum
+        self._rule = rule
+        self._classes = classes
+        self._linger = terms.linger
+        self._reaper = reaper
+        self._clock = clock
+        self.batches = terms.max_rows and Batches(self.start, len(members), max_rows=terms.max_rows, clock=clock)
+
+    def quorum_of(self, count: int) -> Quorum:
+        """The quorum of a request that asks for `count` answers."""
+        return quorum_of(self.weights, count, None, sorted(self.quorum.required))
+
+    def join(self, rider: Rider) -> None:
+        """Ask for `rider`, with others or alone. Whoever joins must `leave`."""
+        if self.batches:
+            self.batches.join(rider)
+        else:
+            rider.board(self.start(rider.request, rider.deadline), slice(0, rider.rows))
+
+    def leave(self, rider: Rider) -> None:
+        """`rider` has its answer, or does not want it any more."""
+        if self.batches:
+            self.batches.leave(rider)
+        else:
+            rider.leave()
+
+    def start(
+        self,
+        request: InferRequest,
+        deadline: Deadline,
+        heard: Heard = lambda index, seconds, error: None,
+        ended: Callable[[], None] = lambda: None,
+    ) -> Fanout:
+        """Ask everyone."""
+        tally = Tally(self._rule, self.weights, rows=request.rows, classes=self._classes)
+        return Fanout(
+            request,
+            self.members,
+            tally,
+            deadline,
+            reaper=self._reaper,
+            linger=self._linger,
+            heard=heard,
+            ended=ended,
+            clock=self._clock,
+        )
+
+
+class Subsets:
+    """The subsets of `members` that requests ask, as they come up; the last `KEPT` of them that were asked for.
+
+    Disabled members are not asked, and missed by nobody; but for those that are required, or that a request names.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        rule: Rule,
+        classes: int,
+        terms: Terms,
+        *,
+        reaper: Reaper,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._members = tuple(members)
+        self._weights = integer_weights([member.weight for member in members])
+        self._rule = rule
+        self._classes = classes
+        self._terms = terms
+        self._reaper = reaper
+        self._clock = clock
+        self._known: dict[tuple[tuple[int, ...], tuple[int, ...] | None], Subset] = {}
+
+    def of(self, parameters: Parameters) -> Subset:
+        """Whom a request with `parameters` asks.
+
+        Raises:
+            InvalidRequest: it names a member that is not there, or leaves out one that is required.
+        """
+        due = tuple([index for index, member in enumerate(self._members) if _is_due(member)])
+        named = None if parameters.members is None else self._named(parameters.members)
+        subset = self._known.get((due, named))
+        return self._made(due, named) if subset is None else subset
+
+    def quorum(self, subset: Subset, parameters: Parameters) -> Quorum:
+        """How many of `subset` must answer a request with `parameters`.
+
+        Raises:
+            InvalidRequest: it asks for more than there are.
+        """
+        if parameters.quorum is None:
+            return subset.quorum
+        most = len(self._members if parameters.members is None else parameters.members)  # the disabled, too: no fault
+        if not 1 <= parameters.quorum <= most:  # of who asks
+            raise InvalidRequest(
+                f"{most} members are asked, so a quorum is 1 to {most}; got {parameters.quorum}",
+                "$.parameters.quorum",
+            )
+        return subset.quorum_of(parameters.quorum)
+
+    def disabled(self) -> list[str]:
+        """The members that are taken out of the vote."""
+        return [member.name for member in self._members if not member.served.state.enabled]
+
+    def _named(self, names: Sequence[str]) -> tuple[int, ...]:
+        """The members that a request names, in configured order."""
+        known = {member.name for member in self._members}
+        for at, name in enumerate(names):
+            if name not in known:
+                raise InvalidRequest(
+                    f"no member {name[:64]!r}; there are: {', '.join(sorted(known))}", f"$.parameters.members[{at}]"
+                )
+        for member in self._members:
+            if member.required and member.name not in names:
+                raise InvalidRequest(f"{member.name!r} is required: a subset must name it", "$.parameters.members")
+        return tuple([index for index, member in enumerate(self._members) if member.name in names])
+
+    def _made(self, due: tuple[int, ...], named: tuple[int, ...] | None) -> Subset:
+        asked = due if named is None else named
+        members = [self._members[index] for index in asked]
+        count = self._terms.quorum
+        if count is not None and named is not None:
+            count = min(count, len(members))  # who names fewer members than the quorum asks no more of them
+        required = [at for at, member in enumerate(members) if member.required]
+        weights = self._weights[[index for index in asked if index in due]]
+        subset = Subset(
+            members,
+            self._weights[list(asked)],
+            quorum_of(np.asarray(weights), count, self._terms.quorum_weight, required),
+            self._rule,
+            self._classes,
+            self._terms,
+            reaper=self._reaper,
+            clock=self._clock,
+        )
+        while len(self._known) >= KEPT:
+            del self._known[next(iter(self._known))]
+        self._known[due, named] = subset
+        return subset
+
+    def answerable(self, ready: Callable[[Served], bool]) -> bool:
+        """Whether those that are `ready` meet the quorum of a request that asks for nothing special."""
+        subset = self.of(Parameters())
+        there = {index for index, member in enumerate(subset.members) if ready(member.served)}
+        return subset.quorum.met_by(there, subset.weights.tolist())
+
+
+def _is_due(member: Member) -> bool:
+    """Whether its vote counts in the quorum: not while it is disabled, unless there is no answer without it."""
+    return member.served.state.enabled or member.required

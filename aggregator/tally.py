@@ -60,8 +60,8 @@ class Frozen:
     """One caller's answer as it leaves: combined (n, k), agreement and entropy (n,). Without a quorum: only voices.
 
     `voices` speak of all rows of the tally, of which `rows` are the caller's, and are shared by those who leave at the
-    same moment. `late`: it left at the deadline, not waiting for those still out. `elapsed` seconds after the start; by whose
-    answer or failure (`by`), if anyone's.
+    same moment. `late`: it left at the deadline, not waiting for those still out. `elapsed` seconds after the start.
+    `by`: the member whose answer or failure settled it, if anyone's did.
     """
 
     voices: tuple[Voice, ...]

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 from aggregator.fanout import Caller, Fanout, Heard, result_of
@@ -18,23 +17,29 @@ from models.types import InferRequest, joined
 Start = Callable[[InferRequest, Deadline, Heard, Callable[[], None]], Fanout]
 
 
-@dataclass(slots=True, eq=False)
 class Rider:
     """One request to an ensemble, from when it comes to when its answer leaves, at `deadline` at the latest."""
 
-    request: InferRequest
-    deadline: Deadline
-    quorum: Quorum
-    early: bool
-    answer: asyncio.Future[Frozen]
-    alone: bool = False
-    fanout: Fanout | None = None
-    inquiry: tuple[int, Inquiry] | None = None  # about which member
-    rows: int = field(init=False)
-    _caller: Caller | None = None
+    __slots__ = ("_caller", "alone", "answer", "deadline", "early", "fanout", "inquiry", "quorum", "request", "rows")
 
-    def __post_init__(self) -> None:
-        self.rows = self.request.rows
+    def __init__(
+        self,
+        request: InferRequest,
+        deadline: Deadline,
+        quorum: Quorum,
+        early: bool,
+        answer: asyncio.Future[Frozen],
+    ) -> None:
+        self.request = request
+        self.rows = request.rows
+        self.deadline = deadline
+        self.quorum = quorum
+        self.early = early
+        self.answer = answer
+        self.alone = False
+        self.fanout: Fanout | None = None
+        self.inquiry: tuple[int, Inquiry] | None = None  # about which member
+        self._caller: Caller | None = None
 
     def board(self, fanout: Fanout, rows: slice) -> None:
         """Wait for what `fanout` says of `rows`."""

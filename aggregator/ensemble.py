@@ -17,7 +17,7 @@ from aggregator.subsets import Subsets
 from aggregator.tally import Frozen
 from aggregator.terms import Terms
 from backends.served import Served
-from models.deadline import Deadline, deadline_after, remaining
+from models.deadline import Deadline, remaining
 from models.errors import InputRejected, NoQuorum
 from models.types import PREDICTIONS, PROBABILITIES, Array, InferRequest, InferResponse, Report, Settled, Signature
 
@@ -102,4 +102,5 @@ class Ensemble:
 def freeze_time(deadline: Deadline) -> Deadline:
     """When to stop waiting, so that there is time left to combine and to write."""
     left = remaining(deadline)
-    return deadline_after(left - min(max(0.002, 0.03 * left), 0.25 * left))
+    reserve = 0.03 * left if left > 0.0667 else min(0.002, 0.25 * left)
+    return Deadline(deadline - reserve)

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 Heard = Callable[[int, float, BaseException | None], None]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Caller:
     """Someone who waits for the answer to `rows`."""
 
@@ -85,8 +85,12 @@ class Fanout:
 
     def board(self, caller: Caller) -> None:
         """Tell `caller` its answer once there is one. Whoever boards must `leave`."""
-        self._callers.setdefault((caller.quorum, caller.early), {})[caller] = None
-        self._consider([caller])
+        group = self._callers.get((caller.quorum, caller.early))
+        if group is None:
+            group = self._callers[caller.quorum, caller.early] = {}
+        if self._tally.heard or not group:  # else it is told when those before it are
+            self._consider([caller])
+        group[caller] = None
 
     def leave(self, caller: Caller) -> None:
         """`caller` has its answer, or does not want it any more; after the last one the members are let go."""

@@ -109,7 +109,9 @@ class Subsets:
         self._terms = terms
         self._reaper = reaper
         self._clock = clock
+        self._states = [member.served.state for member in self._members]
         self._known: dict[tuple[tuple[int, ...], tuple[int, ...] | None], Subset] = {}
+        self._everyone = self._made(tuple(range(len(self._members))), None)
 
     def of(self, parameters: Parameters) -> Subset:
         """Whom a request with `parameters` asks.
@@ -117,7 +119,9 @@ class Subsets:
         Raises:
             InvalidRequest: it names a member that is not there, or leaves out one that is required.
         """
-        due = tuple([index for index, member in enumerate(self._members) if _is_due(member)])
+        if parameters.members is None and all(state.enabled for state in self._states):
+            return self._everyone
+        due = tuple(index for index, member in enumerate(self._members) if _is_due(member))
         named = None if parameters.members is None else self._named(parameters.members)
         subset = self._known.get((due, named))
         return self._made(due, named) if subset is None else subset

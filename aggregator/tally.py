@@ -8,6 +8,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 import numpy as np
 
 from aggregator.measures import agreement, entropy
@@ -17,8 +18,7 @@ from models.types import ALL_ROWS, Array, Fate, Report, Status
 Verdict = Literal["complete", "decided", "partial", "impossible"]
 
 
-@dataclass(frozen=True, slots=True)
-class Quorum:
+class Quorum(msgspec.Struct, frozen=True):
     """What an answer needs: at least `count` members, of at least `weight` together, and all that are `required`."""
 
     count: int
@@ -34,8 +34,7 @@ class Quorum:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
+class Voice(msgspec.Struct, frozen=True, eq=False):
     """What became of one member, `elapsed` seconds after the start; `scores` (n, k) if it answered."""
 
     fate: Fate
@@ -55,8 +54,7 @@ class Pool:
     entropy: Array | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Frozen:
+class Frozen(msgspec.Struct, frozen=True, eq=False):
     """One caller's answer as it leaves: combined (n, k), agreement and entropy (n,). Without a quorum: only voices.
 
     `voices` speak of all rows of the tally, of which `rows` are the caller's, and are shared by those who leave at the
@@ -100,6 +98,11 @@ class Tally:
     def shape(self) -> tuple[int, ...]:
         """(n, k): what one member's scores look like."""
         return self._scores.shape[1:]
+
+    @property
+    def heard(self) -> bool:
+        """Whether anyone has had its say."""
+        return len(self._out) < len(self._voices)
 
     @property
     def out(self) -> frozenset[int]:

@@ -15,7 +15,7 @@ from models.runtimes import Model
 from models.stopwatch import Stopwatch
 from models.types import Array, InferRequest, InferResponse
 
-ON_LOOP_SECONDS = 0.0002  # a hop to the thread and back costs about as much
+ON_LOOP_SECONDS = 0.001  # a hop to the thread and back costs 0.1 ms, and who waits for the GIL meanwhile as much again
 CHUNK_SECONDS = 0.05  # a cancelled call is at most this long under way
 FIRST_CHUNK_ROWS = 256  # before anything is known
 FAR = 4  # times as many rows as were seen of late: what they cost is a guess

@@ -1,9 +1,10 @@
 """What is counted about the answers of one ensemble; no clock, no I/O."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from backends.histogram import SHARES, Histogram
-from models.types import Report
+from models.types import MemberReport, Report
 
 KEEP = 0.95  # how much of what a member usually takes is remembered from one answer to the next
 NO_QUORUM = "no_quorum"
@@ -17,22 +18,43 @@ class Outcomes:
 
     def __init__(self) -> None:
         self.statuses: Counter[str] = Counter()
-        self.fates: Counter[tuple[str, str, str]] = Counter()  # (member, fate, reason)
         self.agreement = Histogram(SHARES)
         self.saved = 0.0  # seconds
+        self._fates: Counter[tuple[str, str, str]] = Counter()
+        self._members: Mapping[str, MemberReport] = {}  # of the last request, as of those that shared its fan-out
+        self._shared = 0  # how many those are
         self._usual: dict[str, float] = {}
+
+    @property
+    def fates(self) -> Counter[tuple[str, str, str]]:
+        """(member, fate, reason)"""
+        self._count()
+        return self._fates
 
     def record(self, report: Report, seconds: float, *, answered: bool) -> None:
         """A request ended after `seconds`, with or without an answer."""
         self.statuses[report.status if answered else NO_QUORUM] += 1
-        for name, said in report.members.items():
-            self.fates[name, said.fate, said.reason] += 1
-            if said.fate == "ok" and said.elapsed is not None:
-                self._usual[name] = KEEP * self._usual.get(name, said.elapsed) + (1 - KEEP) * said.elapsed
+        if report.members is not self._members:
+            self._count()
+            self._members = report.members
+            self._learn(report.members)
+        self._shared += 1
         if report.agreement is not None:
             self.agreement.add_all(report.agreement.tolist())
         if answered and report.status == "decided":
             self.saved += max(0.0, self._until_the_last(report) - seconds)
+
+    def _count(self) -> None:
+        """Count the members' fates of the requests that shared a fan-out, all at once."""
+        if self._shared:
+            for name, said in self._members.items():
+                self._fates[name, said.fate, said.reason] += self._shared
+        self._shared = 0
+
+    def _learn(self, members: Mapping[str, MemberReport]) -> None:
+        for name, said in members.items():
+            if said.fate == "ok" and said.elapsed is not None:
+                self._usual[name] = KEEP * self._usual.get(name, said.elapsed) + (1 - KEEP) * said.elapsed
 
     def _until_the_last(self, report: Report) -> float:
         """How long the slowest of those that were let go usually takes."""

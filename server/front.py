@@ -15,17 +15,21 @@ from server.child import Parent, run
 from server.compose import composed
 from server.composition import Current
 from server.inference import Limits
+from server.logs import Log
+from server.middleware import ACCESS
 from server.plan import Plan, read_plan
 
 DRAIN_SECONDS = 10.0
+COLLECT = (50_000, 20, 100)  # what a request leaves behind are no circles: look for them rarely
 
 
 class Front:
     """What the supervisor says about the workers goes into `states`, which the composition reads."""
 
-    def __init__(self, plan: Plan, listening: socket.socket) -> None:
+    def __init__(self, plan: Plan, listening: socket.socket, log: Log) -> None:
         self._plan = plan
         self._listening = listening
+        self._log = log
         self._states = {name: State(phase="starting") for name in plan.worker_names()}
 
     def hear(self, message: dict[str, Any]) -> None:
@@ -38,14 +42,15 @@ class Front:
     async def main(self, parent: Parent) -> None:
         """Serve until the supervisor says stop, then finish what is under way."""
         config = self._plan.config
-        if not config.server.access_log:
-            logging.getLogger("access").setLevel(logging.WARNING)
         limits = Limits(config.server.max_timeout_ms / 1e3, config.server.max_body_bytes)
         async with composed(self._plan, self._states) as composition:
             current = Current(composition)
             app = make_app(current, limits, with_debug=config.debug_enabled)
+            if config.server.access_log:
+                app[ACCESS] = self._log
             async with serving(app, self._listening):
                 gc.freeze()
+                gc.set_threshold(*COLLECT)
                 parent.tell(ready=True)
                 await parent.stop.wait()
                 current.draining = True
@@ -78,8 +83,8 @@ class serving:  # noqa: N801 - reads as a phrase
 def main(plan_path: str, listening: str) -> None:
     """Run the front of the plan at `plan_path` on the inherited socket `listening`."""
     plan = read_plan(plan_path)
-    with logs.setup(sys.stderr, "front"):
-        front = Front(plan, socket.socket(fileno=int(listening)))
+    with logs.setup(sys.stderr, "front") as logging_:
+        front = Front(plan, socket.socket(fileno=int(listening)), logging_.log)
         run(front.main, loop=plan.config.server.loop, on_message=front.hear)
 
 

@@ -1,12 +1,15 @@
 """Request ids: the caller's own where it is harmless, else a ULID, which sorts by time."""
 
+import os
+import random
 import re
-import secrets
 import time
 
 HEADER = "X-Request-Id"
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [one + other for one in _ALPHABET for other in _ALPHABET]  # of ten bits
+_RANDOM = random.Random(os.urandom(32))  # noqa: S311 - ids must differ, they are no secrets
 _HARMLESS = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _TRACE = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 
@@ -29,5 +32,5 @@ def ulid() -> str:
 
     Source: https://github.com/ulid/spec
     """
-    number = int(time.time() * 1000) << 80 | secrets.randbits(80)
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+    number = int(time.time() * 1000) << 80 | _RANDOM.getrandbits(80)
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])

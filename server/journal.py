@@ -5,19 +5,20 @@ someone asks. What everyone said is kept for the first few rows alone, and in fe
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 
-from models.types import ALL_ROWS, Array, Report
+import msgspec
+
+from models.types import ALL_ROWS, Array, MemberReport, Report
 
 CAPACITY = 1000  # requests
 ROWS = 3  # of each array, at most
 NUMBERS = 8192  # of all arrays of one entry, so that a thousand entries are 64 MB at the very most
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, eq=False):
     """One request. `at` in seconds of the wall clock, when it came; `began` the same moment on the clock of durations.
 
     `answer` is (n, k), (n, 1) for a regression, in the order of `labels`; None without an answer, or of another task.
@@ -43,13 +44,18 @@ class Journal:
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._entries: deque[Entry] = deque(maxlen=capacity)
+        self._small: Mapping[str, MemberReport] | None = None  # what members said, last of all, within the bounds
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def write(self, entry: Entry) -> None:
         """Keep `entry`, and no more of its arrays than the bounds allow."""
-        self._entries.append(_bounded(entry))
+        report = entry.report
+        if report is None or report.members is not self._small or entry.rows > ROWS:  # requests share what members said
+            entry = _bounded(entry)
+            self._small = None if entry.report is not report or report is None else report.members
+        self._entries.append(entry)
 
     def latest(self, limit: int, wanted: Callable[[Entry], bool]) -> Iterator[Entry]:
         """At most `limit` entries that are `wanted`, the newest first."""
@@ -67,7 +73,7 @@ def _bounded(entry: Entry) -> Entry:
     width = sum(array.shape[1] for array in arrays)
     rows = min(ROWS, entry.rows, NUMBERS // width if width else ROWS)
     report = entry.report and _cut_report(entry.report, rows)
-    return replace(entry, report=report, answer=_cut(entry.answer, rows))
+    return msgspec.structs.replace(entry, report=report, answer=_cut(entry.answer, rows))
 
 
 def _arrays(entry: Entry) -> Iterator[Array]:

@@ -7,16 +7,24 @@ turn the direction of writing are escaped in both.
 import json
 import logging
 import re
+import time
 import traceback
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from models.errors import ChorusError
 
-Format = Callable[[logging.LogRecord], str]
+
+class Format(Protocol):
+    """How what is logged becomes a line."""
+
+    def __call__(self, record: logging.LogRecord, /) -> str: ...
+
+    def said(self, logger: str, message: str, fields: dict[str, Any]) -> str:
+        """The line of what is said as information, now."""
+
 
 LONGEST = 1000  # characters; writes to a pipe are whole up to 4,096 bytes
 LONGEST_TRACEBACK = 2000
@@ -25,6 +33,17 @@ LONGEST_TRACEBACK = 2000
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _PLAIN = re.compile(r"[^\s\"=]+")
 _ENCODER = msgspec.json.Encoder(enc_hook=repr)
+
+
+class Line(msgspec.Struct):
+    """What most lines are."""
+
+    time: str
+    level: str
+    process: str
+    logger: str
+    message: str
+    fields: dict[str, Any]
 
 
 class Json:
@@ -49,6 +68,12 @@ class Json:
                 document["traceback"] = "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:]
         return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", _encoded(document))
 
+    def said(self, logger: str, message: str, fields: dict[str, Any]) -> str:
+        line = _encoded(Line(_STAMP(time.time()), "info", self.process, logger, _cut(message), fields))
+        if line.isascii() and "\x7f" not in line:  # JSON has escaped all else
+            return line
+        return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+
 
 class Readable:
     """`2026-07-01T12:00:00.000Z info front access: GET / 200 elapsed_ms=0.3`"""
@@ -65,9 +90,30 @@ class Readable:
             parts.append(f"({_summary(error)}{_place(error)})")
         return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), " ".join(parts))
 
+    def said(self, logger: str, message: str, fields: dict[str, Any]) -> str:
+        return self(logging.makeLogRecord({"name": logger, "msg": message, "levelname": "INFO", "fields": fields}))
+
+
+class Stamp:
+    """Moments as `2026-07-01T12:00:00.000Z`; what all moments of a second share is made once."""
+
+    def __init__(self) -> None:
+        self._second = (0, "")
+
+    def __call__(self, moment: float) -> str:
+        whole = int(moment)
+        second, said = self._second
+        if second != whole:
+            said = datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            self._second = (whole, said)
+        return f"{said}.{int((moment - whole) * 1000):03d}Z"
+
+
+_STAMP = Stamp()
+
 
 def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _STAMP(record.created)
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -94,10 +140,11 @@ def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
-def _encoded(document: dict[str, Any]) -> str:
+def _encoded(document: dict[str, Any] | Line) -> str:
     try:
         return _ENCODER.encode(document).decode()
     except (TypeError, ValueError, RecursionError):  # surrogates, keys that JSON does not have, circles
+        document = msgspec.structs.asdict(document) if isinstance(document, Line) else document
         return json.dumps({key: value if isinstance(value, str) else repr(value) for key, value in document.items()})
 
 

@@ -1,20 +1,24 @@
 """The log of one process: one line for each record, written by a thread of its own.
 
 JSON, or readable text on a terminal. The standard library's QueueListener does the same, but its `stop` raises when the
-queue is full, and waits without end for whoever does not read the pipe.
+queue is full, it waits without end for whoever does not read the pipe, and it is woken for each line, which on a busy
+server costs more than the line.
 """
 
 import contextlib
 import logging
 import queue
 import threading
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Any, Self, TextIO
 
 from server.lines import Format, Json, Readable
 
 WAITING = 10_000  # lines; a few megabytes
 FLUSH_S = 2.0  # who does not read for so long does not read
+GATHER_S = 0.05  # lines that come within this time are written together
+WHOLE = 4096  # bytes; a write to a pipe of at most so many is not mixed with another's
 
 
 class Log(logging.Handler):
@@ -25,34 +29,62 @@ class Log(logging.Handler):
         self.dropped = 0
         self._stream = stream
         self._line_of = line_of
-        self._queue: queue.Queue[str | None] = queue.Queue(waiting)
-        self._closed = False
+        self._waiting = waiting
+        self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Formatted here and now: what the record refers to may change before it is written."""
-        line = self._line_of(record)
-        try:
-            self._queue.put_nowait(line)
-        except queue.Full:
-            self.dropped += 1  # under the handler's lock
+        self._put(self._line_of(record))  # under the handler's lock
+
+    def say(self, logger: str, message: str, fields: dict[str, Any]) -> None:
+        """Log `message` as information from `logger`, without the ceremony of a record."""
+        self._put(self._line_of.said(logger, message, fields))
+
+    def _put(self, line: str) -> None:
+        if self._queue.qsize() < self._waiting:
+            self._queue.put(line)
+        else:
+            self.dropped += 1
 
     def close(self) -> None:
         """Write what waits, for `FLUSH_S` at most."""
-        if not self._closed:
-            self._closed = True
-            with contextlib.suppress(queue.Full):
-                self._queue.put(None, timeout=FLUSH_S)
-                self._thread.join(FLUSH_S)
+        if not self._closing.is_set():
+            self._closing.set()
+            self._queue.put(None)
+            self._thread.join(FLUSH_S)
         super().close()
 
     def _write_all(self) -> None:
-        while (line := self._queue.get()) is not None:
-            self._write(line)
-            if self.dropped and self._queue.qsize() <= self._queue.maxsize // 2:
+        line = self._queue.get()
+        while line is not None:
+            line = self._write_what_waits(line)
+            if self.dropped and self._queue.qsize() <= self._waiting // 2:
                 self._tell_dropped()
+            if line is not None:
+                self._closing.wait(GATHER_S)
+                line = self._queue.get()
         self._tell_dropped()
+
+    def _write_what_waits(self, line: str | None) -> str | None:
+        """Write `line` and those that wait behind it, as many at once as stay whole. None if the end is among them."""
+        together: list[str] = []
+        length = 0
+        while line is not None:
+            size = len(line.encode(errors="replace")) + 1
+            if together and length + size > WHOLE:
+                self._write(together)
+                together, length = [], 0
+            together.append(line)
+            length += size
+            try:
+                line = self._queue.get_nowait()
+            except queue.Empty:
+                break
+        self._write(together)
+        return line
 
     def _tell_dropped(self) -> None:
         with self.lock or contextlib.nullcontext():
@@ -60,12 +92,12 @@ class Log(logging.Handler):
         if dropped:
             fields = {"msg": "lines of the log were dropped", "levelno": logging.WARNING, "levelname": "WARNING"}
             record = logging.makeLogRecord({"name": __name__, **fields, "fields": {"dropped": dropped}})
-            self._write(self._line_of(record))
+            self._write([self._line_of(record)])
 
-    def _write(self, line: str) -> None:
-        """One write for one line: processes that share a pipe do not write into each other's lines."""
+    def _write(self, lines: Sequence[str]) -> None:
+        """Whole lines: processes that share a pipe do not write into each other's."""
         with contextlib.suppress(OSError, ValueError):  # a pipe without a reader, a closed file: nobody to tell
-            self._stream.write(f"{line}\n")
+            self._stream.write("".join([f"{line}\n" for line in lines]))
             self._stream.flush()
 
 

@@ -11,6 +11,7 @@ from aiohttp import web
 from models.errors import ChorusError
 from server import identity
 from server.errors import problem, problem_response
+from server.logs import Log
 from server.traffic import Traffic
 
 RECEIVED: web.RequestKey[float] = web.RequestKey("received", float)
@@ -25,7 +26,9 @@ TRAFFIC: web.AppKey[Traffic] = web.AppKey("traffic", Traffic)
 
 CLIENT_GONE = 499
 
-access = logging.getLogger("access")
+ACCESS: web.AppKey[Log] = web.AppKey("access", Log)
+"""What a line for each request goes to, where that is wanted."""
+
 log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -47,8 +50,8 @@ async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
         resource = request.match_info.route.resource
         route = resource.canonical if resource is not None else None
         request.app[TRAFFIC].record(request.method, route, status, time.perf_counter() - request[BEGAN])
-        if access.isEnabledFor(logging.INFO):
-            access.info("%s %s %s", request.method, request.rel_url.raw_path, status, extra=_fields(request))
+        if (access := request.app.get(ACCESS)) is not None:
+            access.say("access", f"{request.method} {request.rel_url.raw_path} {status}", _fields(request))
 
 
 async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -83,6 +86,6 @@ def _http_problem(error: web.HTTPException, request: web.Request) -> web.Respons
     return response
 
 
-def _fields(request: web.Request) -> dict[str, dict[str, Any]]:
+def _fields(request: web.Request) -> dict[str, Any]:
     elapsed_ms = round((time.perf_counter() - request[BEGAN]) * 1e3, 3)
-    return {"fields": {"request_id": request[REQUEST_ID], "elapsed_ms": elapsed_ms, **request.get(FIELDS, {})}}
+    return {"request_id": request[REQUEST_ID], "elapsed_ms": elapsed_ms, **request.get(FIELDS, {})}

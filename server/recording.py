@@ -63,7 +63,7 @@ def entry_of(request: web.Request, status: int, code: str = "", error: BaseExcep
     return Entry(
         id=request[REQUEST_ID],
         at=time.time() - elapsed,
-        model=asked.name if asked else request.match_info.get("name", "")[:64],
+        model=asked.name if asked is not None else request.match_info.get("name", "")[:64],
         http_status=status,
         began=request[BEGAN],
         elapsed=elapsed,

@@ -1,7 +1,6 @@
 """A process that holds one model: the same server, over the Open Inference Protocol, on a Unix socket."""
 
 import gc
-import logging
 import socket
 import sys
 from functools import partial
@@ -43,7 +42,6 @@ def listening_at(path: str) -> socket.socket:
 def main(plan_path: str, name: str) -> None:
     """Run the worker of backend `name` in the plan at `plan_path`."""
     plan = read_plan(plan_path)
-    logging.getLogger("access").setLevel(logging.WARNING)  # the front's line says it all
     with logs.setup(sys.stderr, f"worker {name}"):
         run(partial(work, plan, name), loop=plan.config.server.loop)
 

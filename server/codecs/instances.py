@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -25,20 +24,45 @@ def read_instances(raw: bytes, signature: Signature) -> Mapping[str, Array]:
     Raises:
         InvalidRequest: a row or a value does not fit, with its place.
     """
-    try:
-        rows = _decoder(signature).decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        rows = _read_objects(raw, signature)  # or finds what is wrong
-    if not rows:
-        raise InvalidRequest("expected at least one row", PLACE)
-    inputs: dict[str, Array] = {}
-    start = 0
-    for spec in signature.inputs:
-        stop = start + _width(spec)
-        values = rows if len(signature.inputs) == 1 else [row[start:stop] for row in rows]
-        inputs[spec.name] = to_array(values, spec, PLACE, start).reshape(-1, *spec.shape[1:])
-        start = stop
-    return inputs
+    reader = _READERS.get(id(signature))
+    if reader is None or reader.signature is not signature:
+        if len(_READERS) >= READERS:
+            _READERS.clear()
+        reader = _READERS[id(signature)] = Reader(signature)
+    return reader(raw)
+
+
+class Reader:
+    """Reads rows of one signature: what does not depend on them is made ready once."""
+
+    def __init__(self, signature: Signature) -> None:
+        self.signature = signature
+        self._decoder = msgspec.json.Decoder(_rows_type(signature))
+        self._columns: list[tuple[TensorSpec, slice]] = []
+        start = 0
+        for spec in signature.inputs:
+            self._columns.append((spec, slice(start, start + _width(spec))))
+            start += _width(spec)
+
+    def __call__(self, raw: bytes) -> Mapping[str, Array]:
+        try:
+            rows = self._decoder.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            rows = _read_objects(raw, self.signature)  # or finds what is wrong
+        if not rows:
+            raise InvalidRequest("expected at least one row", PLACE)
+        if len(self._columns) == 1:
+            return {spec.name: _tensor(rows, spec, 0) for spec, _ in self._columns}
+        return {spec.name: _tensor([row[part] for row in rows], spec, part.start) for spec, part in self._columns}
+
+
+READERS = 256
+_READERS: dict[int, Reader] = {}
+
+
+def _tensor(rows: Sequence[Any], spec: TensorSpec, start: int) -> Array:
+    array = to_array(rows, spec, PLACE, start)
+    return array if len(spec.shape) == 2 else array.reshape(-1, *spec.shape[1:])
 
 
 def _width(spec: TensorSpec) -> int:
@@ -46,15 +70,9 @@ def _width(spec: TensorSpec) -> int:
     return math.prod(spec.shape[1:])
 
 
-@lru_cache(maxsize=256)
 def _rows_type(signature: Signature) -> Any:
     row = tuple(element_type(spec) for spec in signature.inputs for _ in range(_width(spec)))
     return list[tuple[row]]  # type: ignore[valid-type]  # known at run time only
-
-
-@lru_cache(maxsize=256)
-def _decoder(signature: Signature) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(_rows_type(signature))
 
 
 def _read_objects(raw: bytes, signature: Signature) -> Any:

@@ -95,5 +95,6 @@ def header_timeout(text: str | None) -> float | None:
 
 def smaller(one: float | None, other: float | None) -> float | None:
     """The smaller of two timeouts, either of which may be absent."""
-    given = [timeout for timeout in (one, other) if timeout is not None]
-    return min(given) if given else None
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)

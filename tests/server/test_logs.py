@@ -37,7 +37,7 @@ class Stream(io.StringIO):
         return len(text)
 
     def documents(self) -> list[dict[str, Any]]:
-        return [msgspec.json.decode(line, type=dict[str, Any]) for line in self.writes]
+        return [msgspec.json.decode(line, type=dict[str, Any]) for line in "".join(self.writes).splitlines()]
 
 
 @contextmanager
@@ -63,13 +63,34 @@ def test_a_pipe_gets_json_and_a_terminal_text() -> None:
     assert terminal.writes[0].endswith(" info    worker forest tests.logs: loaded rows=3\n")
 
 
-def test_each_record_is_one_write() -> None:
+def test_lines_go_out_whole_and_together() -> None:
     stream = Stream()
     with logs.setup(stream, "front"):
-        log.info("a\nb")
-        log.warning("c")
-    assert [line.count("\n") for line in stream.writes] == [1, 1]
-    assert all(line.endswith("\n") for line in stream.writes)
+        for number in range(500):
+            log.info("%d\n%s", number, "\u00e9" * (number % 90))
+    assert sum(text.count("\n") for text in stream.writes) == 500
+    assert all(text.endswith("\n") for text in stream.writes)
+    assert all(len(text.encode()) <= logs.WHOLE for text in stream.writes)
+    assert len(stream.writes) < 100
+
+
+def test_a_line_longer_than_a_whole_write_goes_out_alone() -> None:
+    stream = Stream()
+    with stalled(stream, waiting=9):
+        for text in ("short", "x", "short"):
+            logging.getLogger().info(text, extra={"fields": {"long": text * (5000 if text == "x" else 1)}})
+    assert [len(text) > logs.WHOLE for text in stream.writes] == [False, False, True, False]
+
+
+def test_what_is_said_looks_like_what_is_logged() -> None:
+    for terminal in (False, True):
+        stream = Stream(terminal=terminal)
+        with logs.setup(stream, "front") as logging_:
+            logging.getLogger("access").info("GET /\x7f \u202e", extra={"fields": {"elapsed_ms": 1.5}})
+            logging_.log.say("access", "GET /\x7f \u202e", {"elapsed_ms": 1.5})
+        one, other = "".join(stream.writes).splitlines()
+        cut = len('{"time":"2026-07-01T12:00:00.000Z",') if not terminal else len("2026-07-01T12:00:00.000Z")
+        assert one[cut:] == other[cut:]
 
 
 def test_close_writes_what_waits() -> None:
@@ -132,6 +153,7 @@ def test_a_write_that_fails_loses_a_line_and_not_the_log() -> None:
     stream = Broken()
     with logs.setup(stream, "front"):
         log.info("lost")
+        assert stream.arrived.wait(10)
         log.info("written")
     assert [document["message"] for document in stream.documents()] == ["written"]
 

@@ -70,10 +70,10 @@ class Ensemble:
 
     def _response(self, rider: Rider, frozen: Frozen) -> InferResponse:
         assert rider.fanout is not None  # noqa: S101 - only a fan-out answers
-        members = rider.fanout.reports(frozen)
-        by = "" if frozen.by is None else list(members)[frozen.by]
+        roll = rider.fanout.roll(frozen)
+        by = "" if frozen.by is None else list(roll.members)[frozen.by]
         settled = Settled(rider.fanout.began, frozen.elapsed, by, frozen.late)
-        report = report_of(members, rider.quorum, frozen, settled, self._signature.labels)
+        report = report_of(roll, rider.quorum, frozen, settled, self._signature.labels)
         combined = frozen.combined
         if combined is None:
             combined, report = self._fall_back(no_quorum(report, self._subsets.disabled()), rider.rows)

@@ -7,17 +7,17 @@ what has come by then. The members are let go when the last caller has left.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from aggregator.member import Member
 from aggregator.reaper import Reaper
-from aggregator.reports import member_reports
+from aggregator.reports import Roll, roll_of
 from aggregator.tally import Frozen, Quorum, Tally, Verdict, Voice
 from models.deadline import Deadline
 from models.errors import BackendError, DeadlineExceeded, InvalidAnswer, InvalidRequest, NoQuorum, RuleFailed
-from models.types import InferRequest, InferResponse, MemberReport
+from models.types import InferRequest, InferResponse
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Fanout:
         self.began = clock()
         self._callers: dict[tuple[Quorum, bool], dict[Caller, None]] = {}  # by their terms, in the order they came
         self._tasks: set[asyncio.Task[InferResponse]] = set()
-        self._reports: tuple[tuple[Voice, ...], Mapping[str, MemberReport]] | None = None
+        self._roll: tuple[tuple[Voice, ...], Roll] | None = None
         for index, member in enumerate(members):
             task = self._loop.create_task(member.ask(request, deadline))
             self._tasks.add(task)
@@ -105,11 +105,11 @@ class Fanout:
         """The deadline of `caller` has come."""
         self._tell(caller, self._tally.at_the_deadline(caller.quorum), self._clock() - self.began, late=True)
 
-    def reports(self, frozen: Frozen) -> Mapping[str, MemberReport]:
-        """What became of each member, by name; one mapping for all who left at the same moment."""
-        if self._reports is None or self._reports[0] is not frozen.voices:
-            self._reports = (frozen.voices, member_reports(self._members, frozen.voices))
-        return self._reports[1]
+    def roll(self, frozen: Frozen) -> Roll:
+        """What became of each member; one roll for all who left at the same moment."""
+        if self._roll is None or self._roll[0] is not frozen.voices:
+            self._roll = (frozen.voices, roll_of(self._members, frozen.voices))
+        return self._roll[1]
 
     def _let_go(self, last: Frozen | None) -> None:
         """Nobody waits any more: the last one has got `last`, or gone without an answer."""

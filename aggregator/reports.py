@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from aggregator.member import Member
 from aggregator.tally import Frozen, Quorum, Voice
 from models.errors import InputRejected, NoQuorum
 from models.types import MemberReport, Report, Settled
 
 
-def member_reports(members: Sequence[Member], voices: Sequence[Voice]) -> Mapping[str, MemberReport]:
-    """What became of each of `members`."""
+def _member_reports(members: Sequence[Member], voices: Sequence[Voice]) -> Mapping[str, MemberReport]:
     return {
         member.name: MemberReport(
             voice.fate, member.weight, member.served.version, voice.reason, voice.elapsed, voice.scores, voice.report
@@ -18,18 +19,29 @@ def member_reports(members: Sequence[Member], voices: Sequence[Voice]) -> Mappin
     }
 
 
-def report_of(
-    members: Mapping[str, MemberReport], quorum: Quorum, frozen: Frozen, settled: Settled, labels: tuple[str, ...]
-) -> Report:
+class Roll(msgspec.Struct, frozen=True, eq=False):
+    """What became of everyone, which is the same for all who leave at the same moment."""
+
+    members: Mapping[str, MemberReport]
+    answered: int
+    degraded: bool  # whether an answer of theirs was
+
+
+def roll_of(members: Sequence[Member], voices: Sequence[Voice]) -> Roll:
+    """What became of each of `members`."""
+    answered = sum(voice.fate == "ok" for voice in voices)
+    return Roll(_member_reports(members, voices), answered, any(voice.degraded for voice in voices))
+
+
+def report_of(roll: Roll, quorum: Quorum, frozen: Frozen, settled: Settled, labels: tuple[str, ...]) -> Report:
     """Who was asked, and what became of each."""
-    voices = frozen.voices
     return Report(
         status=frozen.status or "partial",
-        degraded=frozen.status == "partial" or any(voice.degraded for voice in voices),
-        asked=len(members),
-        answered=[voice.fate for voice in voices].count("ok"),
+        degraded=roll.degraded or frozen.status == "partial",
+        asked=len(frozen.voices),
+        answered=roll.answered,
         quorum=quorum.count,
-        members=members,
+        members=roll.members,
         agreement=frozen.agreement,
         entropy=frozen.entropy,
         settled=settled,

@@ -1,23 +1,18 @@
 """The routes."""
 
-from collections.abc import Awaitable, Callable
-
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 
 from server import about, debug, history, inference, probe, switches
 from server.composition import Current
-from server.errors import problem_response
-from server.identity import ulid
 from server.inference import CURRENT, LIMITS, Limits
 from server.journal import Journal
 from server.metrics import REGISTRY, metrics, metrics_registry
-from server.middleware import TRAFFIC, around
+from server.middleware import TRAFFIC
 from server.opening import TIMED
 from server.origin import own_name
 from server.recording import JOURNAL
+from server.routing import Route
 from server.traffic import Traffic
-
-Route = tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]
 
 MODEL = "/v2/models/{name}"
 VERSION = MODEL + "/versions/{version}"
@@ -64,32 +59,20 @@ PRIVATE_ROUTES: tuple[Route, ...] = (
 
 
 def make_app(current: Current, limits: Limits, *, with_debug: bool) -> web.Application:
-    """The application that serves whatever `current` holds."""
-    app = web.Application(middlewares=[around], client_max_size=limits.max_body_bytes)
+    """What the handlers share: a typed mapping; `routes_of` it are served by `server.routing`."""
+    app = web.Application()
     app[CURRENT] = current
     app[LIMITS] = limits
     app[TRAFFIC] = Traffic()
     app[REGISTRY] = metrics_registry(lambda: current.composition, app[TRAFFIC])
     if with_debug and not limits.private:
         app[JOURNAL] = Journal()
-    debugging = [(method, path, own_name(handler)) for method, path, handler in DEBUG_ROUTES] if with_debug else []
-    more = list(PRIVATE_ROUTES) if limits.private else debugging
-    for method, path, handler in [*ROUTES, *more]:
-        app.router.add_route(method, path, handler, expect_handler=_expect)
-        if method == "GET":  # load balancers probe with HEAD
-            app.router.add_route("HEAD", path, handler, expect_handler=_expect)
     return app
 
 
-async def _expect(request: web.Request) -> web.StreamResponse | None:
-    """Answer `Expect: 100-continue`, but not for a body that would be refused."""
-    limit = request.app[LIMITS].max_body_bytes
-    if request.headers.get("Expect", "").lower() != "100-continue":
-        return problem_response(417, "expectation_failed", "only 100-continue can be expected", ulid())
-    if request.content_length is not None and request.content_length > limit:
-        response = problem_response(413, "content_too_large", f"the body is over {limit} bytes", ulid())
-        response.force_close()
-        return response
-    if request.version >= HttpVersion11 and request.transport is not None:
-        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    return None
+def routes_of(app: web.Application) -> list[Route]:
+    """The routes that are there: those for debugging only where there is a journal."""
+    if app[LIMITS].private:
+        return [*ROUTES, *PRIVATE_ROUTES]
+    debugging = [(method, path, own_name(handler)) for method, path, handler in DEBUG_ROUTES]
+    return [*ROUTES, *(debugging if JOURNAL in app else ())]

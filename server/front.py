@@ -10,14 +10,15 @@ from aiohttp import web
 
 from backends.served import State
 from server import logs
-from server.app import make_app
+from server.app import make_app, routes_of
 from server.child import Parent, run
 from server.compose import composed
 from server.composition import Current
-from server.inference import Limits
+from server.inference import LIMITS, Limits
 from server.logs import Log
 from server.middleware import ACCESS
 from server.plan import Plan, read_plan
+from server.routing import server_of
 
 DRAIN_SECONDS = 10.0
 COLLECT = (50_000, 20, 100)  # what a request leaves behind are no circles: look for them rarely
@@ -62,17 +63,20 @@ class serving:  # noqa: N801 - reads as a phrase
     def __init__(self, app: web.Application, listening: socket.socket) -> None:
         # malformed HTTP is its caller's error, not ours; what handlers raise is caught and logged in the middleware
         logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
-        self._runner = web.AppRunner(
-            app,
+        self._app = app
+        self._listening = listening
+
+    async def __aenter__(self) -> None:
+        server = server_of(
+            self._app,
+            routes_of(self._app),
+            max_body_bytes=self._app[LIMITS].max_body_bytes,
             access_log=None,  # `server.middleware` writes our own, with the request id
             handler_cancellation=True,
             auto_decompress=False,
             keepalive_timeout=75,
-            shutdown_timeout=DRAIN_SECONDS,
         )
-        self._listening = listening
-
-    async def __aenter__(self) -> None:
+        self._runner = web.ServerRunner(server, shutdown_timeout=DRAIN_SECONDS)
         await self._runner.setup()
         await web.SockSite(self._runner, self._listening, backlog=1024).start()
 

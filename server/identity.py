@@ -32,5 +32,31 @@ def ulid() -> str:
 
     Source: https://github.com/ulid/spec
     """
-    number = int(time.time() * 1000) << 80 | _RANDOM.getrandbits(80)
-    return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
+    return _ULIDS.next(int(time.time() * 1000))
+
+
+class Ulids:
+    """Those of one millisecond count on from a random number, as the specification has it ("monotonicity")."""
+
+    def __init__(self) -> None:
+        self._millisecond = -1
+        self._first = ""
+        self._count = 0
+
+    def next(self, millisecond: int) -> str:
+        """One more; all are different, and sort by `millisecond` and then in the order in which they were made."""
+        if millisecond != self._millisecond:
+            self._millisecond = millisecond
+            self._first = _base32(millisecond << 40 | _RANDOM.getrandbits(40), 90)[:18]
+            self._count = _RANDOM.getrandbits(39)
+        self._count += 1
+        count = self._count
+        last = _PAIRS[count >> 30 & 1023] + _PAIRS[count >> 20 & 1023] + _PAIRS[count >> 10 & 1023]
+        return self._first + last + _PAIRS[count & 1023]
+
+
+def _base32(number: int, bits: int) -> str:
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(bits - 10, -1, -10)])
+
+
+_ULIDS = Ulids()

@@ -14,8 +14,8 @@ from server import identity
 from server.codecs import kserve_v1, oip_v2
 from server.codecs.parameters import HEADER, header_timeout, smaller
 from server.composition import Current
-from server.middleware import BEGAN, FIELDS, RECEIVED, REQUEST_ID
-from server.recording import ASKED, ROWS, SAID, recorded
+from server.exchange import EXCHANGE
+from server.recording import recorded
 
 CURRENT: web.AppKey[Current] = web.AppKey("current", Current)
 
@@ -46,9 +46,10 @@ async def infer_v1(request: web.Request) -> web.Response:
 
 
 async def _v1(request: web.Request, served: Served) -> web.Response:
-    request[ASKED] = served
+    exchange = request[EXCHANGE]
+    exchange.asked = served
     trace = identity.traceparent(request.headers.get("traceparent"))
-    call, timeout = kserve_v1.decode(await body_of(request), served.signature, request[REQUEST_ID], trace)
+    call, timeout = kserve_v1.decode(await body_of(request), served.signature, exchange.id, trace)
     response = await _ask(request, served, call, timeout)
     body = kserve_v1.encode(response, served.signature, served.name, _elapsed(request), explain=call.parameters.explain)
     return web.Response(body=body, headers=_headers(response), content_type="application/json")
@@ -58,10 +59,11 @@ async def _v1(request: web.Request, served: Served) -> web.Response:
 async def infer_v2(request: web.Request) -> web.Response:
     """Answer one Open Inference Protocol request."""
     served = request.app[CURRENT].composition.find(request.match_info["name"], request.match_info.get("version"))
-    request[ASKED] = served
+    exchange = request[EXCHANGE]
+    exchange.asked = served
     trace = identity.traceparent(request.headers.get("traceparent"))
     header_length = header_length_of(request)
-    call = oip_v2.decode(await body_of(request), header_length, served.signature, request[REQUEST_ID], trace)
+    call = oip_v2.decode(await body_of(request), header_length, served.signature, exchange.id, trace)
     response = await _ask(request, served, call.request, call.timeout)
     body, length = oip_v2.encode(
         response, served.signature, call, model=served.name, version=served.version, elapsed=_elapsed(request)
@@ -82,9 +84,9 @@ async def body_of(request: web.Request) -> bytes:
     """
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
         raise web.HTTPUnsupportedMediaType
-    limit = request.app[LIMITS].max_body_bytes
-    if request.content_length is not None and request.content_length > limit:
-        raise web.HTTPRequestEntityTooLarge(limit, request.content_length)
+    limit, announced = request.app[LIMITS].max_body_bytes, request.content_length
+    if announced is not None and announced > limit:
+        raise web.HTTPRequestEntityTooLarge(limit, announced)
     return await request.read()
 
 
@@ -99,14 +101,14 @@ def header_length_of(request: web.Request) -> int | None:
 
 
 async def _ask(request: web.Request, served: Served, call: InferRequest, timeout: float | None) -> InferResponse:
-    request[ROWS] = call.rows
+    exchange = request[EXCHANGE]
+    exchange.rows = call.rows
     deadline = deadline_of(request, served, timeout)
     if not served.members and call.parameters not in (NO_PARAMETERS, _EXPLAINED):
         raise InvalidRequest(f"{served.name!r} is one model: it takes no quorum, early or members", "$.parameters")
     if remaining(deadline) <= 0:
         raise DeadlineExceeded("the deadline had passed before anyone was asked")
-    request[SAID] = response = await served.backend(call, deadline)
-    request[FIELDS] = _fields(served, response)
+    exchange.said = response = await served.backend(call, deadline)
     return response
 
 
@@ -120,9 +122,9 @@ def deadline_of(request: web.Request, served: Served, timeout: float | None) -> 
     """
     limits = request.app[LIMITS]
     if limits.private and (moment := request.headers.get(DEADLINE, "")).isdigit():
-        return min(Deadline(request[RECEIVED] + limits.longest), from_monotonic_ns(int(moment)))
+        return min(Deadline(request[EXCHANGE].received + limits.longest), from_monotonic_ns(int(moment)))
     asked = smaller(timeout, header_timeout(request.headers.get(HEADER)))
-    return served.deadline(request[RECEIVED], asked, limits.longest)
+    return served.deadline(request[EXCHANGE].received, asked, limits.longest)
 
 
 def _headers(response: InferResponse) -> dict[str, str]:
@@ -130,14 +132,5 @@ def _headers(response: InferResponse) -> dict[str, str]:
     return {"X-Ensemble-Answered": f"{report.answered}/{report.asked}"} if report.degraded else {}
 
 
-def _fields(served: Served, response: InferResponse) -> dict[str, object]:
-    report = response.report
-    fields: dict[str, object] = {"model": served.name, "status": report.status}
-    if report.degraded:
-        missing = {name: said for name, said in report.members.items() if said.fate != "ok"}
-        fields["missing"] = {name: f"{said.fate}: {said.reason}" for name, said in missing.items()}
-    return fields
-
-
 def _elapsed(request: web.Request) -> float:
-    return time.perf_counter() - request[BEGAN]
+    return time.perf_counter() - request[EXCHANGE].began

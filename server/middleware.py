@@ -11,16 +11,9 @@ from aiohttp import web
 from models.errors import ChorusError
 from server import identity
 from server.errors import problem, problem_response
+from server.exchange import EXCHANGE, Exchange
 from server.logs import Log
 from server.traffic import Traffic
-
-RECEIVED: web.RequestKey[float] = web.RequestKey("received", float)
-"""When the headers were read, on the loop's clock; the body's time counts against the deadline."""
-BEGAN: web.RequestKey[float] = web.RequestKey("began", float)
-"""The same moment on the clock that durations are measured with."""
-REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
-FIELDS: web.RequestKey[dict[str, Any]] = web.RequestKey("fields", dict)
-"""What a handler adds to the request's line in the log."""
 
 TRAFFIC: web.AppKey[Traffic] = web.AppKey("traffic", Traffic)
 
@@ -34,28 +27,36 @@ log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-@web.middleware
-async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+class Routed(web.Request):
+    """A request that has a handler: `route` is its path as it stands in the table of routes, None if there is none."""
+
+    ATTRS = web.Request.ATTRS | frozenset(("app", "match_info", "route"))
+
+    # plain attributes, in place of those of aiohttp's own router
+    app: Any = None
+    match_info: Any = None
+    route: str | None = None
+
+
+async def around(request: Routed, handler: Handler) -> web.StreamResponse:
     """Run `handler`; every error leaves as a problem, and nothing of a stack trace with it."""
-    request[RECEIVED] = asyncio.get_running_loop().time()
-    request[BEGAN] = time.perf_counter()
-    request[REQUEST_ID] = identity.request_id(request.headers.get(identity.HEADER))
+    received, began = asyncio.get_running_loop().time(), time.perf_counter()
+    exchange = Exchange(received, began, identity.request_id(request.headers.get(identity.HEADER)))
+    request[EXCHANGE] = exchange
     status = CLIENT_GONE
     try:
-        response = await _answered(request, handler)
-        response.headers[identity.HEADER] = request[REQUEST_ID]
+        response = await _answered(request, handler, exchange.id)
+        response.headers[identity.HEADER] = exchange.id
         status = response.status
         return response
     finally:
-        resource = request.match_info.route.resource
-        route = resource.canonical if resource is not None else None
-        request.app[TRAFFIC].record(request.method, route, status, time.perf_counter() - request[BEGAN])
+        seconds = time.perf_counter() - began
+        request.app[TRAFFIC].record(request.method, request.route, status, seconds)
         if (access := request.app.get(ACCESS)) is not None:
-            access.say("access", f"{request.method} {request.rel_url.raw_path} {status}", _fields(request))
+            access.say("access", f"{request.method} {request.rel_url.raw_path} {status}", _fields(exchange, seconds))
 
 
-async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
-    request_id = request[REQUEST_ID]
+async def _answered(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
     try:
         return await handler(request)
     except ChorusError as error:
@@ -80,12 +81,21 @@ def _http_problem(error: web.HTTPException, request: web.Request) -> web.Respons
     allowed = f"{request.method} is not allowed here; allowed: {error.headers.get('Allow', '')}"
     detail = allowed if error.status == 405 else details.get(error.status, error.reason)
     code = error.reason.lower().replace(" ", "_")
-    response = problem_response(error.status, code, detail, request[REQUEST_ID])
+    response = problem_response(error.status, code, detail, request[EXCHANGE].id)
     if "Allow" in error.headers:
         response.headers["Allow"] = error.headers["Allow"]
     return response
 
 
-def _fields(request: web.Request) -> dict[str, Any]:
-    elapsed_ms = round((time.perf_counter() - request[BEGAN]) * 1e3, 3)
-    return {"request_id": request[REQUEST_ID], "elapsed_ms": elapsed_ms, **request.get(FIELDS, {})}
+def _fields(exchange: Exchange, seconds: float) -> dict[str, Any]:
+    """What the log says of a request beside its status."""
+    fields: dict[str, Any] = {"request_id": exchange.id, "elapsed_ms": round(seconds * 1e3, 3)}
+    if exchange.said is None or exchange.asked is None:
+        return fields
+    report = exchange.said.report
+    fields["model"] = exchange.asked.name
+    fields["status"] = report.status
+    if report.degraded:
+        missing = {name: said for name, said in report.members.items() if said.fate != "ok"}
+        fields["missing"] = {name: f"{said.fate}: {said.reason}" for name, said in missing.items()}
+    return fields

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from aiohttp import hdrs, web
 
 from server.errors import problem_response
-from server.middleware import REQUEST_ID
+from server.exchange import EXCHANGE
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -25,13 +25,13 @@ def same_origin(handler: Handler) -> Handler:
     async def guarded(request: web.Request) -> web.StreamResponse:
         if not is_own(request.headers.get(hdrs.ORIGIN), request.host, request.headers.get("Sec-Fetch-Site")):
             detail = "this comes from a page of another site; ask from the command line, or from this server's own"
-            return problem_response(403, "foreign_origin", detail, request[REQUEST_ID])
+            return problem_response(403, "foreign_origin", detail, request[EXCHANGE].id)
         if hdrs.CONTENT_TYPE in request.headers and request.content_type != "application/json":
             got = request.content_type[:64]
             detail = (
                 f"expected application/json or no body, got {got!r}; curl takes -H 'Content-Type: application/json'"
             )
-            return problem_response(415, "unsupported_media_type", detail, request[REQUEST_ID])
+            return problem_response(415, "unsupported_media_type", detail, request[EXCHANGE].id)
         return await handler(request)
 
     return guarded
@@ -44,7 +44,7 @@ def own_name(handler: Handler) -> Handler:
     async def guarded(request: web.Request) -> web.StreamResponse:
         if _on_loopback(request) and _can_be_rebound(urlsplit(f"//{request.host}").hostname or ""):
             detail = f"{request.host[:64]!r} is no name of this machine's own; use 127.0.0.1 or localhost"
-            return problem_response(403, "foreign_host", detail, request[REQUEST_ID])
+            return problem_response(403, "foreign_host", detail, request[EXCHANGE].id)
         return await handler(request)
 
     return guarded

@@ -17,8 +17,8 @@ from server.about import json_response
 from server.codecs import kserve_v1, oip_v2
 from server.codecs.outcome import milliseconds
 from server.errors import problem_response, status_of
+from server.exchange import EXCHANGE
 from server.inference import CURRENT, body_of, deadline_of, header_length_of
-from server.middleware import BEGAN, REQUEST_ID
 from server.opening import ALONE_SECONDS
 from server.origin import same_origin
 
@@ -30,10 +30,10 @@ async def predict_alone(request: web.Request) -> web.Response:
     if served.alone is None:
         parts = f"; ask one of its members: {', '.join(served.members)}" if served.members else ""
         raise InvalidRequest(f"{served.name!r} is not one model alone{parts}", "path")
-    stopwatch = Stopwatch(began=request[BEGAN])
+    stopwatch = Stopwatch(began=request[EXCHANGE].began)
     body = await body_of(request)
     stopwatch.lap("receive")
-    call, timeout = kserve_v1.decode(body, served.signature, request[REQUEST_ID], "")
+    call, timeout = kserve_v1.decode(body, served.signature, request[EXCHANGE].id, "")
     if call.parameters != NO_PARAMETERS:
         raise InvalidRequest("one model alone takes no parameters but timeout_ms", "$.parameters")
     stopwatch.lap("decode")
@@ -43,7 +43,7 @@ async def predict_alone(request: web.Request) -> web.Response:
     except BackendError as error:
         stopwatch.lap("unfinished")
         more = {"stages_ms": stages_ms(stopwatch), "fate": error.fate, "reason": error.reason}
-        return problem_response(*status_of(error), str(error), request[REQUEST_ID], more)
+        return problem_response(*status_of(error), str(error), request[EXCHANGE].id, more)
     total = stopwatch.total
     answer = kserve_v1.encode(response, served.signature, served.name, total, explain=False)
     shown = msgspec.json.decode(answer)
@@ -55,7 +55,7 @@ async def infer_timed(request: web.Request) -> web.Response:
     served = request.app[CURRENT].composition.find(request.match_info["name"], request.match_info["version"])
     stopwatch = Stopwatch()
     body = await body_of(request)
-    call = oip_v2.decode(body, header_length_of(request), served.signature, request[REQUEST_ID], "")
+    call = oip_v2.decode(body, header_length_of(request), served.signature, request[EXCHANGE].id, "")
     stopwatch.lap("worker_decode")
     assert served.alone is not None  # noqa: S101 - a worker serves one model
     response = await served.alone(replace(call.request, stopwatch=stopwatch), deadline_of(request, served, None))

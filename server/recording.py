@@ -7,20 +7,15 @@ from functools import wraps
 
 from aiohttp import web
 
-from backends.served import Served
 from models.errors import ChorusError, InvalidRequest, NoQuorum
 from models.types import PREDICTIONS, PROBABILITIES, Array, InferResponse
 from server.errors import status_of
+from server.exchange import EXCHANGE
 from server.journal import Entry, Journal
-from server.middleware import BEGAN, CLIENT_GONE, REQUEST_ID
+from server.middleware import CLIENT_GONE
 
 JOURNAL: web.AppKey[Journal] = web.AppKey("journal", Journal)
 """There only where someone may read it: workers keep none."""
-ASKED: web.RequestKey[Served] = web.RequestKey("asked", Served)
-"""Who is asked, once that is known."""
-ROWS: web.RequestKey[int] = web.RequestKey("rows", int)
-SAID: web.RequestKey[InferResponse] = web.RequestKey("said", InferResponse)
-"""What was answered."""
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -57,17 +52,18 @@ def failure_of(error: BaseException) -> tuple[int, str]:
 
 def entry_of(request: web.Request, status: int, code: str = "", error: BaseException | None = None) -> Entry:
     """What is kept of one request; `error` is why it has no answer."""
-    elapsed = time.perf_counter() - request[BEGAN]
-    asked, response = request.get(ASKED), request.get(SAID)
+    exchange = request[EXCHANGE]
+    elapsed = time.perf_counter() - exchange.began
+    asked, response = exchange.asked, exchange.said
     report = response.report if response is not None else None
     return Entry(
-        id=request[REQUEST_ID],
+        id=exchange.id,
         at=time.time() - elapsed,
         model=asked.name if asked is not None else request.match_info.get("name", "")[:64],
         http_status=status,
-        began=request[BEGAN],
+        began=exchange.began,
         elapsed=elapsed,
-        rows=request.get(ROWS, 0),
+        rows=exchange.rows,
         report=error.report if isinstance(error, NoQuorum) else report,
         answer=None if response is None else _answer(response),
         labels=asked.signature.labels if asked else (),

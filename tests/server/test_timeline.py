@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -37,9 +38,11 @@ async def entry_of(ensemble: Ensemble, rows: int = 1, parameters: Parameters = N
     try:
         response = await ensemble(replace(ones(rows), parameters=parameters), deadline_after(10))
     except NoQuorum as error:
-        return replace(entry, elapsed=now() + BEFORE, http_status=503, code="no_quorum", report=error.report)
+        return msgspec.structs.replace(
+            entry, elapsed=now() + BEFORE, http_status=503, code="no_quorum", report=error.report
+        )
     answer = response.outputs.get(PROBABILITIES)
-    return replace(entry, elapsed=now() + BEFORE, report=response.report, answer=answer)
+    return msgspec.structs.replace(entry, elapsed=now() + BEFORE, report=response.report, answer=answer)
 
 
 async def shown(ensemble: Ensemble, rows: int = 1) -> dict[str, Any]:

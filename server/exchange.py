@@ -1,0 +1,28 @@
+"""One request on its way through the server, as those who handle it one after the other see it."""
+
+from aiohttp import web
+
+from backends.served import Served
+from models.types import InferResponse
+
+
+class Exchange:
+    """What is known of one request so far.
+
+    `received`: when its headers were read, on the loop's clock; the body's time counts against the deadline. `began`:
+    the same moment on the clock that durations are measured with. `asked` and `rows`, once they are known; `said`: what
+    was answered.
+    """
+
+    __slots__ = ("asked", "began", "id", "received", "rows", "said")
+
+    def __init__(self, received: float, began: float, request_id: str) -> None:
+        self.received = received
+        self.began = began
+        self.id = request_id
+        self.asked: Served | None = None
+        self.rows = 0
+        self.said: InferResponse | None = None
+
+
+EXCHANGE: web.RequestKey[Exchange] = web.RequestKey("exchange", Exchange)

@@ -1,0 +1,29 @@
+"""`Expect: 100-continue`: whether a caller should send the body that it has announced."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import HttpVersion11, hdrs, web
+
+from server.errors import problem_response
+from server.exchange import EXCHANGE
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def expecting(handler: Handler, longest: int) -> Handler:
+    """`handler`, for a request with an Expect header: told to go on unless its body would be refused anyway."""
+
+    async def expected(request: web.Request) -> web.StreamResponse:
+        if request.headers[hdrs.EXPECT].lower() != "100-continue":
+            detail = "only 100-continue can be expected"
+            return problem_response(417, "expectation_failed", detail, request[EXCHANGE].id)
+        if request.content_length is not None and request.content_length > longest:
+            detail = f"the body is over {longest} bytes"
+            response = problem_response(413, "content_too_large", detail, request[EXCHANGE].id)
+            response.force_close()
+            return response
+        if request.version >= HttpVersion11 and request.transport is not None:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return await handler(request)
+
+    return expected

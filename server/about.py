@@ -10,6 +10,7 @@ from backends.served import Served
 from models.types import Signature, TensorSpec
 from server.composition import Composition
 from server.inference import CURRENT
+from server.routing import SERVED_ROUTES
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -23,11 +24,7 @@ def json_response(value: object, status: int = 200) -> web.Response:
 async def index(request: web.Request) -> web.Response:
     """What is served here, and the routes."""
     composition = request.app[CURRENT].composition
-    routes = sorted(
-        f"{route.method} {route.resource.canonical}"
-        for route in request.app.router.routes()
-        if route.resource is not None and route.method != "HEAD"
-    )
+    routes = sorted(f"{method} {path}" for method, path, _ in request.app[SERVED_ROUTES])
     models = {name: _described(composition, served) for name, served in composition.served.items()}
     return json_response(
         {

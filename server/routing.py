@@ -6,7 +6,7 @@ the vote. Here a path without a name in it is one look into a dictionary.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,6 +19,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Route = tuple[str, str, Handler]
 """Method, path, handler; a part `{name}` of the path is passed on in `match_info`."""
 Methods = dict[str, Handler]
+
+SERVED_ROUTES: web.AppKey[Sequence[Route]] = web.AppKey("served_routes", list)
 
 _NAMED = re.compile(r"\{(\w+)\}")
 _NO_NAMES: Mapping[str, str] = {}
@@ -71,9 +73,10 @@ def _nowhere(allowed: set[str]) -> Handler:
     return nowhere
 
 
-def server_of(app: web.Application, routes: Iterable[Route], *, max_body_bytes: int, **how: Any) -> web.Server:
+def server_of(app: web.Application, routes: Sequence[Route], *, max_body_bytes: int, **how: Any) -> web.Server:
     """A server that runs the handlers of `routes`. What they share is in `app`; `how` is aiohttp's."""
     loop, table = asyncio.get_running_loop(), Table(routes)
+    app[SERVED_ROUTES] = routes
 
     def made(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Routed:
         request = Routed(message, payload, protocol, writer, task, loop, client_max_size=max_body_bytes)

@@ -1,7 +1,7 @@
 """A backend in an ensemble: its name, its weight, how it is fed and how its labels are read."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -37,8 +37,10 @@ class Member:
 
     async def ask(self, request: InferRequest, deadline: Deadline) -> InferResponse:
         """Its answer to an ensemble's request; what the request asks of the ensemble is not its business."""
-        inputs = request.inputs if self.feed is None else self.feed(request.inputs)
-        return await self.served.backend(replace(request, inputs=inputs, parameters=NO_PARAMETERS), deadline)
+        if self.feed is not None or request.parameters is not NO_PARAMETERS:
+            inputs = request.inputs if self.feed is None else self.feed(request.inputs)
+            request = InferRequest(inputs, request.id, NO_PARAMETERS, request.trace, request.stopwatch)
+        return await self.served.backend(request, deadline)
 
     def scores(self, response: InferResponse) -> Array:
         """What it says, (n, k) in the ensemble's order of labels; (n, 1) for a regression."""

@@ -29,9 +29,9 @@ class Temperature:
 def tempered(probabilities: Array, temperature: float) -> Array:
     """`probabilities` (n, k) at `temperature`: softmax(log(max(p, 1e-6)) / T), in float64."""
     logits = np.log(np.maximum(probabilities, FLOOR, dtype=np.float64)) / temperature
-    logits -= logits.max(axis=1, keepdims=True)
+    logits -= np.maximum.reduce(logits, axis=1, keepdims=True)
     powers = np.exp(logits)
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    return np.asarray(powers / np.add.reduce(powers, axis=1, keepdims=True))
 
 
 def fit_temperature(probabilities: Array, targets: Array) -> Temperature:

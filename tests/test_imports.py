@@ -15,6 +15,7 @@ RULES = ("rules", "sums", "votes", "averages", "ranked", "first", "custom", "wei
 PURE = (
     *(f"aggregator/{name}.py" for name in (*RULES, "tally")),
     "models/types.py",
+    "backends/channel/frames.py",
     "backends/cost.py",
     "backends/statistics.py",
 )

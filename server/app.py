@@ -12,7 +12,6 @@ from server.inference import CURRENT, LIMITS, Limits
 from server.journal import Journal
 from server.metrics import REGISTRY, metrics, metrics_registry
 from server.middleware import TRAFFIC, around
-from server.opening import TIMED
 from server.origin import own_name
 from server.recording import JOURNAL
 from server.traffic import Traffic
@@ -56,12 +55,6 @@ DEBUG_ROUTES: tuple[Route, ...] = (
     ("GET", "/debug/requests/{id}", history.one_request),
 )
 
-PRIVATE_ROUTES: tuple[Route, ...] = (
-    ("GET", "/debug/backends/{name}", debug.backend),
-    ("POST", VERSION + "/infer" + TIMED, probe.infer_timed),
-)
-"""What a worker has besides, for the front."""
-
 
 def make_app(current: Current, limits: Limits, *, with_debug: bool) -> web.Application:
     """The application that serves whatever `current` holds."""
@@ -70,11 +63,10 @@ def make_app(current: Current, limits: Limits, *, with_debug: bool) -> web.Appli
     app[LIMITS] = limits
     app[TRAFFIC] = Traffic()
     app[REGISTRY] = metrics_registry(lambda: current.composition, app[TRAFFIC])
-    if with_debug and not limits.private:
+    if with_debug:
         app[JOURNAL] = Journal()
     debugging = [(method, path, own_name(handler)) for method, path, handler in DEBUG_ROUTES] if with_debug else []
-    more = list(PRIVATE_ROUTES) if limits.private else debugging
-    for method, path, handler in [*ROUTES, *more]:
+    for method, path, handler in [*ROUTES, *debugging]:
         app.router.add_route(method, path, handler, expect_handler=_expect)
         if method == "GET":  # load balancers probe with HEAD
             app.router.add_route("HEAD", path, handler, expect_handler=_expect)

@@ -89,6 +89,8 @@ class Reception:
     async def _asked(self, request: InferRequest, deadline: Deadline) -> InferResponse:
         try:
             return await self._backend(request, deadline)
+        except ModelFailed as error:  # it may quote what the caller sent, and is in the log
+            raise ModelFailed("the model raised an exception; the log of its worker says which") from error
         except ChorusError:
             raise
         except Exception as error:

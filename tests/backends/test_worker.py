@@ -105,14 +105,19 @@ async def test_nonsense_of_a_model_is_never_a_vote(path: str, value: float) -> N
                 await worker(ones(), later())
 
 
-async def test_a_model_that_raises_is_no_lost_worker(path: str) -> None:
+async def test_a_model_that_raises_is_no_lost_worker_and_its_words_stay_in_the_log(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
     def raising(inputs: Mapping[str, Array]) -> dict[str, Array]:
-        raise ZeroDivisionError
+        raise ValueError("what the caller sent")
 
     with ThreadPoolExecutor(1) as executor:
         async with asking(path, Local(Trusted(raising, YES_NO), executor)) as worker:
-            with pytest.raises(ModelFailed):
+            with pytest.raises(ModelFailed) as caught:
                 await worker(ones(), later())
+    assert (caught.value.fate, caught.value.reason, caught.value.ill) == ("failed", "error", True)
+    assert "what the caller sent" not in str(caught.value)
+    assert "what the caller sent" in caplog.text
 
 
 @pytest.mark.parametrize("error", [InvalidRequest("no", "$.x"), InvalidAnswer("NaN"), DeadlineExceeded("late")])

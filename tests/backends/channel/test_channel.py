@@ -1,9 +1,10 @@
 """Calls over real Unix sockets, on both event loops."""
 
 import asyncio
+import gc
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -328,13 +329,14 @@ async def test_a_call_that_is_none_ends_the_connection_and_no_other(
 ) -> None:
     async with connected(path, Desk()) as channel:
         assert await said(channel, b"x") == b"x!"
-        for wrong in (b"POST / HTTP/1.1\r\nHost: chorus\r\n\r\n", b"".join(framed(ANSWER, 1))):
+        twice = b"".join(framed(CALL, 1, [b"wait"], deadline=2**62)) * 2
+        for wrong in (b"POST / HTTP/1.1\r\nHost: chorus\r\n\r\n", b"".join(framed(ANSWER, 1)), twice):
             reader, writer = await asyncio.open_unix_connection(path)
             writer.write(wrong)
             assert await outcome(reader.readexactly(1)) in (asyncio.IncompleteReadError, ConnectionResetError)
             writer.close()
         assert await said(channel, b"x") == b"x!"
-    assert caplog.text.count("malformed") == 2
+    assert caplog.text.count("malformed") == 3
 
 
 async def test_who_does_not_read_is_sent_no_more_than_fits(path: str) -> None:
@@ -432,6 +434,21 @@ async def test_in_the_end_what_is_under_way_is_finished_and_new_calls_go_elsewhe
     assert new.calls[-1][1] == b"after"
 
 
+async def test_who_finishes_what_is_under_way_takes_no_new_connections(path: str) -> None:
+    desk = Desk()
+    with closing(Channel(path)) as channel, closing(Channel(path)) as another:
+        ending = answering(listening_at(path), desk)
+        await ending.__aenter__()
+        under_way = asked(channel, b"wait")
+        await until(lambda: len(desk.calls) == 1)
+        leaving = asyncio.create_task(ending.__aexit__(None, None, None))
+        await asyncio.sleep(0)
+        assert await outcome(said(another, b"x")) is ConnectFailed
+        desk.go_on.set()
+        assert await under_way == b"wait!"
+        await asyncio.wait_for(leaving, PATIENCE)
+
+
 async def test_what_takes_too_long_to_finish_is_cancelled(path: str) -> None:
     desk = Desk()
     with closing(Channel(path)) as channel:
@@ -449,6 +466,43 @@ async def test_a_call_that_is_cancelled_while_others_connect_harms_nobody(path: 
         calls[0].cancel()
         assert await outcome(calls[0]) is asyncio.CancelledError
         assert await asyncio.gather(*calls[1:]) == [b"%d!" % number for number in range(1, 10)]
+
+
+async def test_a_call_that_fails_and_is_cancelled_at_once_leaves_nothing_to_complain_of(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connected(path, Desk()) as channel:
+        await said(channel, b"x")
+        call = asked(channel, b"wait")
+        await asyncio.sleep(0)
+        channel.close()
+        call.cancel()
+        assert await outcome(call) is asyncio.CancelledError
+        del call
+        gc.collect()
+    assert not caplog.records
+
+
+async def test_who_answers_although_the_caller_has_gone_answers_nobody(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stubborn: list[asyncio.Task[None]] = []
+
+    async def handler(kind: int, payload: memoryview, deadline: Deadline) -> Sequence[Buffer]:
+        task = asyncio.current_task()
+        assert task is not None
+        stubborn.append(task)
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return [payload]
+
+    async with connected(path, handler) as channel:
+        calls = [asked(channel, b"x") for _ in range(20)]
+        await until(lambda: len(stubborn) == 20)
+        channel.close()
+        assert {await outcome(call) for call in calls} == {ConnectionLost}
+        await asyncio.wait(stubborn)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("options", [{"longest": 0}, {"most": 0}])

@@ -1,5 +1,7 @@
 """Frames: whatever the stream is cut into, the same messages come out of it."""
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +50,19 @@ def test_a_frame_comes_out_with_its_last_byte_and_not_before() -> None:
     splitter = Splitter(LONGEST)
     assert received(splitter, [stream[:-1]]) == []
     assert len(received(splitter, [stream[-1:]])) == 1
+
+
+def test_a_frame_in_many_chunks_is_put_together_once() -> None:
+    """Not at every chunk: that would be quadratic."""
+    stream = written(CALL, 1, 2, 3, [bytes(900)])
+    chunks = [stream[at : at + 100] for at in range(0, len(stream), 100)]
+    splitter = Splitter(LONGEST)
+    before = [sys.getrefcount(chunk) for chunk in chunks]
+    assert received(splitter, chunks[:-1]) == []
+    after = [sys.getrefcount(chunk) for chunk in chunks]
+    assert after == [count + 1 for count in before[:-1]] + before[-1:]
+    assert len(received(splitter, chunks[-1:])) == 1
+    assert [sys.getrefcount(chunk) for chunk in chunks] == before
 
 
 @pytest.mark.parametrize("length", [JOINED, JOINED + 1, 10 * JOINED])

@@ -156,16 +156,14 @@ class Line(asyncio.Protocol):
         try:
             return await answer
         except asyncio.CancelledError:
-            self._let_go(number, answer)
+            self._let_go(number)
             raise
 
-    def _let_go(self, number: int, answer: "asyncio.Future[memoryview]") -> None:
+    def _let_go(self, number: int) -> None:
         """Nobody waits any more; what comes nevertheless is dropped."""
         if self._calls.pop(number, None) is not None:
             self._write(framed(CANCEL, number))
             self._end_if_left()
-        elif not answer.cancelled():
-            answer.exception()  # it had just come; nobody will ask for it
 
     def _write(self, parts: Sequence[Buffer]) -> None:
         if len(parts) == 1:

@@ -80,9 +80,9 @@ class Channel:
                 self._refuse_if_closed()
                 line = Line(self._longest, self._left)
                 await _connect(self.path, line)
+                self._line = line.checked()
                 self._lines.add(line)
                 self._refuse_if_closed()
-                self._line = line.checked()
             return self._line
 
     def _refuse_if_closed(self) -> None:

@@ -1,11 +1,11 @@
-"""Any server of the Open Inference Protocol over HTTP: Triton, MLServer, KServe, our own workers.
+"""Any server of the Open Inference Protocol over HTTP: Triton, MLServer, KServe, another Chorus.
 
 Each has a client session of its own (one slow server must not take the connections of another), which is opened and
 closed by whoever composes.
 """
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import aiohttp
@@ -13,7 +13,7 @@ import msgspec
 
 from models.answers import validated
 from models.calibration import tempered
-from models.deadline import Deadline, remaining, to_monotonic_ns
+from models.deadline import Deadline, remaining
 from models.errors import (
     BackendError,
     ConnectFailed,
@@ -28,7 +28,6 @@ from models.errors import (
 from models.oip.requests import encode_request
 from models.oip.responses import decode_answer
 from models.one_hot import one_hot
-from models.stopwatch import from_server_timing
 from models.types import (
     ALONE,
     PREDICTIONS,
@@ -42,7 +41,6 @@ from models.types import (
 )
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
-DEADLINE = "X-Chorus-Deadline"
 TIMEOUT_MS = "X-Request-Timeout-Ms"
 MAX_ANSWER_BYTES = 64 << 20
 BYTES_PER_NUMBER = 64  # a float64 in JSON takes at most 25, and some servers indent
@@ -51,13 +49,8 @@ ABOUT_THE_INPUT = frozenset({400, 413, 415, 422})
 DEGRADED = Report(degraded=True)
 
 
-def absolute(deadline: Deadline) -> tuple[str, str]:
-    """A deadline for a process of this machine, which shares our clock."""
-    return DEADLINE, str(to_monotonic_ns(deadline))
-
-
 def relative(deadline: Deadline) -> tuple[str, str]:
-    """A deadline for anyone: what remains of it, in whole milliseconds."""
+    """A deadline for another machine: what remains of it, in whole milliseconds."""
     return TIMEOUT_MS, str(max(1, int(remaining(deadline) * 1000)))
 
 
@@ -97,13 +90,11 @@ class Oip:
         session: aiohttp.ClientSession,
         remote: Remote,
         *,
-        deadline_header: Callable[[Deadline], tuple[str, str]] = relative,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
         temperature: float | None = None,
     ) -> None:
         self._session = session
         self._remote = remote
-        self._deadline_header = deadline_header
         self._max_answer_bytes = max_answer_bytes
         self._temperature = temperature
         self._canonical = PROBABILITIES if remote.signature.labels else PREDICTIONS
@@ -123,7 +114,6 @@ class Oip:
                 answer = await self._answer(response, self._longest(request.rows))
                 if stopwatch is not None:
                     stopwatch.lap("send_receive")
-                    stopwatch.split("send_receive", from_server_timing(response.headers.get("Server-Timing", "")))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise translated(error) from error
         outputs, degraded = decode_answer(*answer, remote.model, [remote.output], asked=request.id)
@@ -150,7 +140,7 @@ class Oip:
         return validated({self._canonical: output}, self._remote.signature, rows)
 
     def _headers(self, request: InferRequest, deadline: Deadline, header_length: int | None) -> dict[str, str]:
-        name, value = self._deadline_header(deadline)
+        name, value = relative(deadline)
         headers = {name: value, "Content-Type": "application/json"}
         if header_length is not None:
             headers["Content-Type"] = "application/octet-stream"

@@ -4,13 +4,8 @@ A stage is what lies between two laps, so the stages add up to the total. One ca
 moment may lap it, in whatever thread.
 """
 
-import re
 import time
 from collections.abc import Callable, Mapping
-
-LONGEST = 1024  # characters of a text that is read
-
-_ENTRY = re.compile(r"\s*([a-z_]{1,32})\s*;\s*dur=([0-9]{1,8}(?:\.[0-9]{1,9})?)\s*", re.ASCII)
 
 
 class Stopwatch:
@@ -41,17 +36,3 @@ class Stopwatch:
 
     def _add(self, stage: str, seconds: float) -> None:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
-
-
-def server_timing(seconds: Mapping[str, float]) -> str:
-    """Stages as the header `Server-Timing` has them, in milliseconds.
-
-    Source: https://www.w3.org/TR/server-timing/#the-server-timing-header-field
-    """
-    return ", ".join(f"{stage};dur={value * 1e3:.6f}" for stage, value in seconds.items())
-
-
-def from_server_timing(text: str) -> dict[str, float]:
-    """The seconds by stage that a header says; nothing of what is not plainly one. It comes from outside."""
-    found = (_ENTRY.fullmatch(entry) for entry in text[:LONGEST].split(","))
-    return {match[1]: float(match[2]) / 1e3 for match in found if match}

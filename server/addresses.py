@@ -17,7 +17,7 @@ from backends.rotation import Rotation
 from backends.served import Phase, State
 from models.types import Signature
 from server.settings import RemoteSettings
-from server.signatures import target
+from server.targets import target
 from server.verification import verifying
 
 Connect = Callable[..., aiohttp.ClientSession]

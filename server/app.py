@@ -8,7 +8,6 @@ from server.inference import CURRENT, LIMITS, Limits
 from server.journal import Journal
 from server.metrics import REGISTRY, metrics, metrics_registry
 from server.middleware import TRAFFIC
-from server.opening import TIMED
 from server.origin import own_name
 from server.recording import JOURNAL
 from server.routing import Route
@@ -51,12 +50,6 @@ DEBUG_ROUTES: tuple[Route, ...] = (
     ("GET", "/debug/requests/{id}", history.one_request),
 )
 
-PRIVATE_ROUTES: tuple[Route, ...] = (
-    ("GET", "/debug/backends/{name}", debug.backend),
-    ("POST", VERSION + "/infer" + TIMED, probe.infer_timed),
-)
-"""What a worker has besides, for the front."""
-
 
 def make_app(current: Current, limits: Limits, *, with_debug: bool) -> web.Application:
     """What the handlers share: a typed mapping; `routes_of` it are served by `server.routing`."""
@@ -65,14 +58,12 @@ def make_app(current: Current, limits: Limits, *, with_debug: bool) -> web.Appli
     app[LIMITS] = limits
     app[TRAFFIC] = Traffic()
     app[REGISTRY] = metrics_registry(lambda: current.composition, app[TRAFFIC])
-    if with_debug and not limits.private:
+    if with_debug:
         app[JOURNAL] = Journal()
     return app
 
 
 def routes_of(app: web.Application) -> list[Route]:
     """The routes that are there: those for debugging only where there is a journal."""
-    if app[LIMITS].private:
-        return [*ROUTES, *PRIVATE_ROUTES]
     debugging = [(method, path, own_name(handler)) for method, path, handler in DEBUG_ROUTES]
     return [*ROUTES, *(debugging if JOURNAL in app else ())]

@@ -14,20 +14,21 @@ from aggregator.member import Member, assemble
 from aggregator.reaper import Reaper
 from aggregator.tally import quorum_of
 from aggregator.weights import integer_weights
+from backends.channel import Channel
 from backends.layers.gate import Gate
 from backends.layers.observe import Observe
 from backends.outcomes import Outcomes
 from backends.served import Served, State
 from backends.statistics import Statistics
-from models.registry import Registry, Version
+from models.registry import Registry
 from models.runtimes.python import fingerprint
 from server.composition import Composition
 from server.config import ConfigError
 from server.consistency import innermost_first
-from server.functions import version_of_function
+from server.loading import version_of
 from server.opening import open_local, open_remote, open_worker
 from server.plan import Plan
-from server.settings import EnsembleSettings, LocalSettings, PythonSettings, RemoteSettings, rows_per_batch
+from server.settings import EnsembleSettings, RemoteSettings, rows_per_batch
 from server.terms import rule_name, terms_of
 
 
@@ -51,30 +52,17 @@ async def composed(plan: Plan, states: Mapping[str, State]) -> AsyncIterator[Com
         yield Composition({name: served[name] for name in ordered}, plan.config.default)
 
 
-@asynccontextmanager
-async def composed_alone(plan: Plan, name: str) -> AsyncIterator[Composition]:
-    """One model and nothing else: what a worker serves."""
-    settings = plan.config.backends[name]
-    assert not isinstance(settings, RemoteSettings)  # noqa: S101 - these have no workers
-    async with AsyncExitStack() as opened:
-        version = _version(settings, Registry(plan.registry_path), plan.pinned[name])
-        yield Composition({name: await open_local(opened, name, settings, version)}, name)
-
-
 async def _open(
     opened: AsyncExitStack, plan: Plan, registry: Registry, name: str, states: Mapping[str, State]
 ) -> Served:
     settings = plan.config.backends[name]
     if isinstance(settings, RemoteSettings):
         return await open_remote(opened, name, settings)
-    version = _version(settings, registry, plan.pinned[name])
+    version = version_of(settings, registry, plan.pinned[name])
     if settings.inline:
         return await open_local(opened, name, settings, version)
-    return await open_worker(opened, name, settings, version, plan.socket(name), states[name])
-
-
-def _version(settings: LocalSettings | PythonSettings, registry: Registry, pinned: str) -> Version:
-    return version_of_function(settings) if isinstance(settings, PythonSettings) else registry.resolve(pinned)
+    channel = Channel(plan.socket(name), longest=plan.longest_call)
+    return open_worker(opened, name, settings, version, channel, states[name])
 
 
 def _ensemble(name: str, settings: EnsembleSettings, served: Mapping[str, Served], reaper: Reaper) -> Served:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
-from backends.oip import DEADLINE, HEADER_LENGTH
+from backends.oip import HEADER_LENGTH
 from backends.served import Served
-from models.deadline import Deadline, from_monotonic_ns, remaining
+from models.deadline import Deadline, remaining
 from models.errors import DeadlineExceeded, InvalidRequest
 from models.types import NO_PARAMETERS, InferRequest, InferResponse
 from server import identity
@@ -22,11 +22,10 @@ CURRENT: web.AppKey[Current] = web.AppKey("current", Current)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`longest` in seconds. `private`: on a worker's socket, where the supervisor's clock may be trusted."""
+    """What a request may take; `longest` in seconds."""
 
     longest: float = 60.0
     max_body_bytes: int = 16 << 20
-    private: bool = False
 
 
 LIMITS: web.AppKey[Limits] = web.AppKey("limits", Limits)
@@ -116,15 +115,9 @@ _EXPLAINED = type(NO_PARAMETERS)(explain=True)
 
 
 def deadline_of(request: web.Request, served: Served, timeout: float | None) -> Deadline:
-    """When the caller wants its answer: as its body says, or a header, or the backend's own habit.
-
-    On a private socket the front has made up its mind: its deadline counts, however long.
-    """
-    limits = request.app[LIMITS]
-    if limits.private and (moment := request.headers.get(DEADLINE, "")).isdigit():
-        return min(Deadline(request[EXCHANGE].received + limits.longest), from_monotonic_ns(int(moment)))
+    """When the caller wants its answer: as its body says, or a header, or the backend's own habit."""
     asked = smaller(timeout, header_timeout(request.headers.get(HEADER)))
-    return served.deadline(request[EXCHANGE].received, asked, limits.longest)
+    return served.deadline(request[EXCHANGE].received, asked, request.app[LIMITS].longest)
 
 
 def _headers(response: InferResponse) -> dict[str, str]:

@@ -1,8 +1,7 @@
 """Opens what stands behind one backend: a model in this process, a worker's socket, an address elsewhere."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
@@ -10,28 +9,25 @@ import aiohttp
 import msgspec
 
 from backends.base import Backend, Layer, stack
+from backends.channel import Channel
 from backends.layers.batch import Batch
 from backends.layers.gate import Gate
 from backends.layers.limit import Limit
 from backends.layers.observe import Observe
 from backends.layers.timeout import Timeout
-from backends.local import Local
-from backends.oip import Oip, absolute, remote
 from backends.served import Served, State
 from backends.statistics import Statistics
+from backends.worker import Worker
 from models.registry import Version
-from models.rows import inputs_of
-from models.runtimes import Model, load
 from models.types import Signature
 from server.addresses import open_addresses
-from server.functions import load_function
+from server.loading import loaded
 from server.settings import BackendSettings, LocalSettings, PythonSettings, RemoteSettings, rows_per_batch
 from server.signatures import declared
 
 CONNECT_SECONDS = 0.25
 ALONE = 2  # calls at once to one backend past its layers
 ALONE_SECONDS = 10.0
-TIMED = "/timed"  # after a worker's infer route: the same, and the answer says how long each stage took
 DEFAULT_TIMEOUT = 1.0  # seconds, of a backend that is asked by its own name
 
 
@@ -39,32 +35,22 @@ async def open_local(
     opened: AsyncExitStack, name: str, settings: LocalSettings | PythonSettings, version: Version
 ) -> Served:
     """A model in this process, with a thread of its own."""
-    if isinstance(settings, PythonSettings):
-        model = load_function(name, settings, version)
-    else:
-        model = load(version.folder, version.manifest, settings.threads)
-    warm_up(model, version)
-    executor = opened.enter_context(_thread_for(name))
-    local = Local(model, executor)
+    local = opened.enter_context(loaded(name, settings, version))
     return replace(_of_version(name, local, settings, version, State()), alone=alone_of(local))
 
 
-async def open_worker(
+def open_worker(
     opened: AsyncExitStack,
     name: str,
     settings: LocalSettings | PythonSettings,
     version: Version,
-    path: str,
+    channel: Channel,
     state: State,
 ) -> Served:
-    """A model in a worker that listens at `path`."""
-    connector = aiohttp.UnixConnector(path, limit=settings.limit, keepalive_timeout=3600)
-    session = await opened.enter_async_context(_session(connector))
-    target = remote("http://worker", name, version.manifest.signature, version=version.version)
-    served = _of_version(name, Oip(session, target, deadline_header=absolute), settings, version, state)
-    aside = await opened.enter_async_context(_session(aiohttp.UnixConnector(path, limit=ALONE)))
-    timed = Oip(aside, replace(target, url=target.url + TIMED), deadline_header=absolute)
-    return replace(served, alone=alone_of(timed))
+    """A model in the worker at the other end of `channel`."""
+    opened.callback(channel.close)
+    worker = Worker(channel, version.manifest.signature)
+    return replace(_of_version(name, worker, settings, version, state), alone=alone_of(worker))
 
 
 async def open_remote(opened: AsyncExitStack, name: str, settings: RemoteSettings) -> Served:
@@ -127,7 +113,7 @@ def _layered(
 
 
 def alone_of(backend: Backend) -> Backend:
-    """`backend` for whoever looks into it: past its layers, on connections and under a bound of its own."""
+    """`backend` for whoever looks into it: past its layers, under a bound of its own."""
     bounds: list[Layer] = [
         partial(Limit, concurrency=ALONE, waiting=0),
         partial(Timeout, seconds=ALONE_SECONDS),
@@ -145,19 +131,3 @@ def _session(connector: aiohttp.BaseConnector, traces: Sequence[aiohttp.TraceCon
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
     )
-
-
-@contextmanager
-def _thread_for(name: str) -> Iterator[ThreadPoolExecutor]:
-    """One thread, which is not waited for in the end: a model under way would hold up the stop."""
-    executor = ThreadPoolExecutor(1, thread_name_prefix=name)
-    try:
-        yield executor
-    finally:
-        executor.shutdown(wait=False, cancel_futures=True)
-
-
-def warm_up(model: Model, version: Version) -> None:
-    """Run the examples: the first call is slow, and a model that cannot run should say so before it is asked."""
-    if version.manifest.examples:
-        model(inputs_of(version.manifest.examples, version.manifest.signature.inputs))

@@ -12,6 +12,7 @@ from server.config import ConfigError
 from server.functions import version_of_function
 from server.settings import Config, LocalSettings, PythonSettings, RemoteSettings
 
+LONGEST_FRAME = 2**32 - 1
 LONGEST_SOCKET_PATH = 107  # bytes; the system's limit is 108 with the closing zero
 
 
@@ -31,6 +32,11 @@ class Plan(msgspec.Struct, frozen=True):
         """The backends that run in a process of their own."""
         settings = self.config.backends
         return [name for name, one in settings.items() if not isinstance(one, RemoteSettings) and not one.inline]
+
+    @property
+    def longest_call(self) -> int:
+        """The bytes of a call to a worker: digits and commas in a body take no less than a quarter of their tensors."""
+        return min(4 * self.config.server.max_body_bytes, LONGEST_FRAME)
 
     def socket(self, backend: str) -> str:
         """Where the worker of `backend` listens."""

@@ -1,4 +1,4 @@
-"""The handlers that ask one model alone and say how long each stage took.
+"""The handler that asks one model alone and says how long each stage took.
 
 Past its layers: nothing is counted, no breaker opens, and a disabled backend answers too. The stages add up to the
 total. What a worker says of its own stages is taken out of `send_receive`, which elsewhere has the model's time in it.
@@ -9,16 +9,15 @@ from dataclasses import replace
 import msgspec
 from aiohttp import web
 
-from backends.oip import HEADER_LENGTH
 from models.errors import BackendError, InvalidRequest
-from models.stopwatch import Stopwatch, server_timing
+from models.stopwatch import Stopwatch
 from models.types import NO_PARAMETERS
 from server.about import json_response
-from server.codecs import kserve_v1, oip_v2
+from server.codecs import kserve_v1
 from server.codecs.outcome import milliseconds
 from server.errors import problem_response, status_of
 from server.exchange import EXCHANGE
-from server.inference import CURRENT, body_of, deadline_of, header_length_of
+from server.inference import CURRENT, body_of, deadline_of
 from server.opening import ALONE_SECONDS
 from server.origin import same_origin
 
@@ -48,26 +47,6 @@ async def predict_alone(request: web.Request) -> web.Response:
     answer = kserve_v1.encode(response, served.signature, served.name, total, explain=False)
     shown = msgspec.json.decode(answer)
     return json_response(shown | {"stages_ms": stages_ms(stopwatch), "total_ms": milliseconds(total)})
-
-
-async def infer_timed(request: web.Request) -> web.Response:
-    """A worker's side of it: one Open Inference Protocol request, and the stages in a header."""
-    served = request.app[CURRENT].composition.find(request.match_info["name"], request.match_info["version"])
-    stopwatch = Stopwatch()
-    body = await body_of(request)
-    call = oip_v2.decode(body, header_length_of(request), served.signature, request[EXCHANGE].id, "")
-    stopwatch.lap("worker_decode")
-    assert served.alone is not None  # noqa: S101 - a worker serves one model
-    response = await served.alone(replace(call.request, stopwatch=stopwatch), deadline_of(request, served, None))
-    body, length = oip_v2.encode(
-        response, served.signature, call, model=served.name, version=served.version, elapsed=stopwatch.total
-    )
-    stopwatch.lap("worker_encode")
-    headers = {"Server-Timing": server_timing(stopwatch.seconds)}
-    if length is None:
-        return web.Response(body=body, headers=headers, content_type="application/json")
-    headers[HEADER_LENGTH] = str(length)
-    return web.Response(body=body, headers=headers, content_type="application/octet-stream")
 
 
 def stages_ms(stopwatch: Stopwatch) -> dict[str, float]:

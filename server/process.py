@@ -26,7 +26,8 @@ class ChildError(Exception):
 class Process:
     """A child of the supervisor: `python -m *arguments`, with a lifeline on its standard input.
 
-    `settled` is set when it was ready, or had failed, for the first time.
+    `settled` is set when it was ready, or had failed, for the first time. `trouble` is why it ended last, until it is
+    ready again.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Process:
         self.pid: int | None = None
         self.restarts = 0
         self.problem = ""
+        self.trouble = ""
         self.settled = asyncio.Event()
         self._arguments = tuple(arguments)
         self._inherit = tuple(inherit)
@@ -62,6 +64,7 @@ class Process:
         while not self._stopping.is_set():
             began = loop.time()
             code = await self._live()
+            self.trouble = self.problem or _said(code)
             self._change("away")
             if self._stopping.is_set():
                 break
@@ -69,7 +72,7 @@ class Process:
                 raise ChildError(self.problem)
             self.settled.set()
             wait = FIRST_WAIT if loop.time() - began > HEALTHY_SECONDS else min(wait * 2, LONGEST_WAIT)
-            log.error("%s ended (%s); starting it again in %.1f s", self.name, self.problem or _said(code), wait)
+            log.error("%s ended (%s); starting it again in %.1f s", self.name, self.trouble, wait)
             await self._pause(wait)
             self.restarts += 1
 
@@ -107,6 +110,8 @@ class Process:
 
     def _change(self, phase: Phase) -> None:
         self.phase = phase
+        if phase == "ready":
+            self.trouble = ""
         if phase == "away":
             self.pid = None
         self._on_change(self)

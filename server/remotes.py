@@ -10,8 +10,9 @@ from models.names import no_such
 from server.listening import reason_of
 from server.metadata import MAX_METADATA_BYTES, MAX_SHOWN, misfit_of, read_metadata
 from server.settings import RemoteSettings
-from server.signatures import declared, target
+from server.signatures import declared
 from server.tables import Mistake, shown_key
+from server.targets import target
 
 ASK_SECONDS = 2.0
 

@@ -1,10 +1,9 @@
 """The signature of a backend that the configuration describes itself, as it does what is not in the registry."""
 
-from backends.oip import Remote
 from models.columns import INPUT, specs_of
 from models.types import Signature, TensorSpec, classifier, regressor
 from server.kinds import Backend
-from server.settings import LocalSettings, PythonSettings, RemoteSettings
+from server.settings import LocalSettings, PythonSettings
 
 
 def declared(settings: Backend) -> Signature | None:
@@ -18,22 +17,3 @@ def declared(settings: Backend) -> Signature | None:
     if settings.task == "classification":
         return classifier((spec,), settings.labels) if settings.labels else None
     return regressor((spec,))
-
-
-def target(settings: RemoteSettings, signature: Signature, url: str) -> Remote:
-    """The model behind `settings` at the address `url`, by the names that it has there."""
-    names = settings.inputs
-    if names:
-        inputs = tuple(TensorSpec(names[one], settings.datatype, (-1, 1), (one,)) for one in settings.features)
-    else:
-        width = len(settings.features)
-        inputs = (TensorSpec(settings.input, settings.datatype, (-1, width), settings.features),)
-    return Remote(
-        f"{url}/v2/models/{settings.model}/infer",
-        settings.model,
-        signature,
-        inputs,
-        settings.output,
-        settings.binary,
-        names_labels=settings.gives == "labels",
-    )

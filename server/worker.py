@@ -1,4 +1,4 @@
-"""A process that holds one model: the same server, over the Open Inference Protocol, on a Unix socket."""
+"""A process that holds one model and answers a channel on a Unix socket. No HTTP: it starts fast and stays small."""
 
 import gc
 import socket
@@ -6,35 +6,40 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from backends.channel import answering
+from backends.channel.answering import BACKLOG
+from backends.worker import Reception
+from models.registry import Registry
 from server import logs
-from server.app import make_app
 from server.child import Parent, run
-from server.compose import composed_alone
-from server.composition import Current
-from server.front import serving
-from server.inference import Limits
+from server.loading import loaded, version_of
 from server.plan import Plan, read_plan
+from server.settings import RemoteSettings
 
 
 async def work(plan: Plan, name: str, parent: Parent) -> None:
-    """Serve the model of backend `name` until the supervisor says stop."""
-    server = plan.config.server
-    limits = Limits(server.max_timeout_ms / 1e3, server.max_body_bytes * 4, private=True)
-    async with composed_alone(plan, name) as composition:
-        app = make_app(Current(composition), limits, with_debug=True)
-        with listening_at(plan.socket(name)) as listening:
-            async with serving(app, listening):
-                gc.freeze()
-                parent.tell(ready=True)
-                await parent.stop.wait()
+    """Serve the model of backend `name` until the supervisor says stop.
+
+    The layers are around it in the front. Here a call waits for the model's thread, and is not run when its deadline
+    has passed or its caller has gone.
+    """
+    settings = plan.config.backends[name]
+    assert not isinstance(settings, RemoteSettings)  # noqa: S101 - these have no workers
+    version = version_of(settings, Registry(plan.registry_path), plan.pinned[name])
+    with loaded(name, settings, version) as local, listening_at(plan.socket(name)) as listening:
+        async with answering(listening, Reception(local, version.manifest.signature), longest=plan.longest_call):
+            gc.freeze()
+            parent.tell(ready=True)
+            await parent.stop.wait()
 
 
 def listening_at(path: str) -> socket.socket:
-    """A socket bound to `path`, in place of whatever a process that was killed left there."""
+    """A socket that listens at `path`, in place of whatever a process that was killed left there."""
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     fresh = Path(path).with_suffix(".new")
     fresh.unlink(missing_ok=True)
     listening.bind(str(fresh))
+    listening.listen(BACKLOG)
     fresh.rename(path)  # a caller finds either socket, never none
     return listening
 

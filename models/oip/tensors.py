@@ -92,7 +92,7 @@ def _check_kind(tensor: WireTensor, spec: TensorSpec, where: str) -> None:
 def _read_binary(tensor: WireTensor, spec: TensorSpec, raw: memoryview, where: str) -> Array:
     count = math.prod(tensor.shape)
     if spec.datatype == "BYTES":
-        return _read_strings(raw, count, where).reshape(tensor.shape)
+        return read_strings(raw, count, where).reshape(tensor.shape)
     if len(raw) != count * spec.dtype.itemsize:
         raise InvalidRequest(f"{spec.datatype} of shape {tensor.shape} does not take {len(raw)} bytes", where)
     array = np.frombuffer(raw, spec.dtype)
@@ -117,7 +117,7 @@ def _check_values(flat: Array, spec: TensorSpec, where: str) -> None:
         raise InvalidRequest(f"expected {expected}, got {flat[index]}", f"{where}[{index}]")
 
 
-def _read_strings(raw: memoryview, count: int, where: str) -> Array:
+def read_strings(raw: memoryview, count: int, where: str) -> Array:
     """Each string is its length in four little-endian bytes, then UTF-8."""
     data = bytes(raw)
     strings: list[str] = []
@@ -203,10 +203,10 @@ def write_tensor(name: str, datatype: str, array: Array, *, binary: bool) -> tup
     tensor: dict[str, Any] = {"name": name, "shape": array.shape, "datatype": datatype}
     if not binary:
         return tensor | {"data": array.reshape(-1).tolist()}, b""
-    raw = _write_strings(array) if datatype == "BYTES" else array.tobytes()
+    raw = write_strings(array) if datatype == "BYTES" else array.tobytes()
     return tensor | {"parameters": {BINARY_SIZE: len(raw)}}, raw
 
 
-def _write_strings(array: Array) -> bytes:
+def write_strings(array: Array) -> bytes:
     encoded = [str(value).encode() for value in array.reshape(-1)]
     return b"".join(struct.pack("<I", len(value)) + value for value in encoded)

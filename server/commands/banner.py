@@ -36,7 +36,7 @@ def table_of(supervisor: Supervisor) -> Table:
         model, _, version = pinned.partition("@")
         process = supervisor.workers.get(name, supervisor.front)
         pid = str(process.pid or "") if name in supervisor.workers else "inline"
-        state = escape(f"{process.phase} {process.problem}".strip())
+        state = escape(f"{process.phase} {process.trouble}".strip())
         table.add_row(name, model, version, plan.runtimes[name], pid, state)
     return table
 

@@ -277,10 +277,6 @@ def test_an_ensemble_is_not_asked_alone(server: Running, row: list[float]) -> No
     assert (status, "ask one of its members: logreg" in problem["error"]) == (400, True)
 
 
-def test_the_timed_route_of_workers_is_not_there_for_others(server: Running) -> None:
-    assert server.ask("/v2/models/forest/versions/1/infer/timed", b"{}")[0] == 404
-
-
 def test_explain_says_the_same_in_both_protocols(server: Running, row: list[float]) -> None:
     asked_for = {"explain": True, "members": "forest,mlp", "quorum": 2}
     _, one = server.ask("/v1/models/log_pool:predict", {"instances": [row], "parameters": asked_for})

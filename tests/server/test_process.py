@@ -73,6 +73,21 @@ async def test_what_it_says_it_failed_of_is_known(script: Path) -> None:
         await child.keep()
 
 
+async def test_why_it_ended_is_known_until_it_is_ready_again(script: Path) -> None:
+    code = 'import os, sys; os.write(1, b\'{"fatal": "no model"}\\n\'); sys.exit(3)'
+    write(script, code)
+    troubles: list[tuple[str, str]] = []
+    child = Process("child", ("child",), on_change=lambda one: troubles.append((one.phase, one.trouble)))
+    keeper = asyncio.create_task(child.keep())
+    await came(lambda: troubles.count(("starting", "no model")) > 1)
+    write(script, READY)
+    await came(lambda: child.phase == "ready")
+    assert troubles[:2] == [("starting", ""), ("away", "no model")]
+    assert troubles[-1] == ("ready", "")
+    await child.stop(30)
+    await keeper
+
+
 async def test_who_keeps_failing_is_tried_again_until_stopped(script: Path) -> None:
     write(script, "raise SystemExit(1)")
     child = make([])

@@ -1,6 +1,5 @@
 """What must hold when processes stop, die and come back: real processes, real signals."""
 
-import asyncio
 import os
 import shutil
 import signal
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
 import pytest
 
@@ -54,15 +52,6 @@ def test_with_one_worker_stopped_every_answer_is_partial_and_it_comes_back(serve
         assert (answer["members"]["forest"]["fate"], answer["members"]["forest"]["reason"]) == ("late", "timeout")
     server.signal(signal.SIGCONT, "forest")
     until(lambda: whole(server, row), "the stopped worker in the vote")
-
-
-def test_a_worker_that_wakes_up_does_not_answer_stale_calls(server: Running, row: list[float]) -> None:
-    before = _worker_fates(server, "forest")["ok"]
-    server.signal(signal.SIGSTOP, "forest")
-    assert statuses(server, row, 8, timeout_ms=50) == ["partial"] * 8
-    server.signal(signal.SIGCONT, "forest")
-    assert whole(server, row)
-    assert _worker_fates(server, "forest")["ok"] == before + 1
 
 
 def test_an_early_vote_does_not_wait_for_a_stopped_worker(server: Running, row: list[float]) -> None:
@@ -190,20 +179,6 @@ def test_a_worker_whose_model_was_changed_refuses_it_and_the_others_answer(
             "skipped",
             "away",
         )
-
-
-def _worker_fates(server: Running, name: str) -> dict[str, int]:
-    """What the worker itself counted, asked on its own socket."""
-    (path,) = server.runtime.glob(f"chorus-*/{name}.*.sock")
-
-    async def ask() -> dict[str, int]:
-        url = f"http://worker/debug/backends/{name}"
-        connector = aiohttp.UnixConnector(str(path))
-        async with aiohttp.ClientSession(connector=connector) as session, session.get(url) as response:
-            fates: dict[str, int] = (await response.json())["fates"]
-            return {"ok": 0} | fates
-
-    return asyncio.run(ask())
 
 
 def _in_flight(server: Running, name: str) -> int:

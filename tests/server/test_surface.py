@@ -193,10 +193,6 @@ def test_a_deadline_that_has_passed_asks_nobody(server: Running, row: list[float
     assert server.ask("/debug/backends/forest")[1]["asked"] == before
 
 
-def test_an_absolute_deadline_counts_on_private_sockets_only(server: Running, row: list[float]) -> None:
-    assert server.ask("/predict", {"instances": [row]}, {"X-Chorus-Deadline": "1"})[0] == 200
-
-
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(server: Running) -> None:
     head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {99 * MIB}\r\n"
     refused = raw_request(server, f"{head}\r\n".encode())

@@ -1,0 +1,49 @@
+"""Loads the model of one backend into this process, be it the front or a worker of its own. No HTTP."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from backends.local import Local
+from models.registry import Registry, Version
+from models.rows import inputs_of
+from models.runtimes import Model, load
+from server.functions import load_function, version_of_function
+from server.settings import LocalSettings, PythonSettings
+
+
+def version_of(settings: LocalSettings | PythonSettings, registry: Registry, pinned: str) -> Version:
+    """What the plan has pinned, or what the configuration says of a function."""
+    return version_of_function(settings) if isinstance(settings, PythonSettings) else registry.resolve(pinned)
+
+
+@contextmanager
+def loaded(name: str, settings: LocalSettings | PythonSettings, version: Version) -> Iterator[Local]:
+    """The model, warmed up, with a thread of its own.
+
+    Raises:
+        RegistryError: it cannot be loaded.
+    """
+    if isinstance(settings, PythonSettings):
+        model = load_function(name, settings, version)
+    else:
+        model = load(version.folder, version.manifest, settings.threads)
+    warm_up(model, version)
+    with thread_for(name) as executor:
+        yield Local(model, executor)
+
+
+@contextmanager
+def thread_for(name: str) -> Iterator[ThreadPoolExecutor]:
+    """One thread, which is not waited for in the end: a model under way would hold up the stop."""
+    executor = ThreadPoolExecutor(1, thread_name_prefix=name)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def warm_up(model: Model, version: Version) -> None:
+    """Run the examples: the first call is slow, and a model that cannot run should say so before it is asked."""
+    if version.manifest.examples:
+        model(inputs_of(version.manifest.examples, version.manifest.signature.inputs))

@@ -14,7 +14,7 @@ from models.deadline import Deadline
 from models.errors import DeadlineExceeded, LateInQueue
 from models.types import InferRequest, joined
 
-Start = Callable[[InferRequest, Deadline, Heard, Callable[[], None]], Fanout]
+Make = Callable[[InferRequest, Deadline, Heard, Callable[[], None]], Fanout]
 
 
 class Rider:
@@ -62,19 +62,19 @@ class Rider:
 
 
 class Batches:
-    """The requests for `members` members: each batch of them becomes one fan-out, which `start` starts.
+    """The requests for `members` members: each batch of them becomes one fan-out, which `make` makes.
 
     A batch has at most `max_rows` rows, and no more than each member can answer in half of the time that its riders
     have. If a member fails a batch in a way that an input can cause, its riders are asked once more, singly.
     """
 
     def __init__(
-        self, start: Start, members: int, *, max_rows: int, clock: Callable[[], float] = time.perf_counter
+        self, make: Make, members: int, *, max_rows: int, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         if max_rows < 1:
             raise ValueError(f"max_rows must be positive, got {max_rows}")
         self.gathering: Gathering[Rider] = Gathering(self._depart, self._room, clock=clock)
-        self._start = start
+        self._make = make
         self._max_rows = max_rows
         self._clock = clock
         self._costs = [Cost() for _ in range(members)]
@@ -102,11 +102,12 @@ class Batches:
         request = joined([rider.request for rider in riders])
         deadline = max(rider.deadline for rider in riders)
         heard = partial(self._heard, riders, request.rows)
-        fanout = self._start(request, deadline, heard, partial(self.gathering.back, number))
+        fanout = self._make(request, deadline, heard, partial(self.gathering.back, number))
         first = 0
         for rider in riders:
             rider.board(fanout, slice(first, first + rider.rows))
             first += rider.rows
+        fanout.start()
 
     def _heard(
         self, riders: Sequence[Rider], rows: int, index: int, seconds: float, error: BaseException | None

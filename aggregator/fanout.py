@@ -7,14 +7,16 @@ what has come by then. The members are let go when the last caller has left.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from aggregator.member import Member
 from aggregator.reaper import Reaper
 from aggregator.reports import Roll, roll_of
 from aggregator.tally import Frozen, Quorum, Tally, Verdict, Voice
+from backends.eager import begin
 from models.deadline import Deadline
 from models.errors import BackendError, DeadlineExceeded, InvalidAnswer, InvalidRequest, NoQuorum, RuleFailed
 from models.types import InferRequest, InferResponse
@@ -35,7 +37,7 @@ class Caller:
 
 
 class Fanout:
-    """Ask `members` at once, by `deadline`, and record into `tally` what they say.
+    """Ask `members` at once, by `deadline`, from `start` on, and record into `tally` what they say.
 
     What is still out after a decided answer has `linger` seconds to finish into its connection and its statistics.
     `heard` is told of each member that is done (its index, the seconds it took, its error if it failed) before any
@@ -56,6 +58,7 @@ class Fanout:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._loop = asyncio.get_running_loop()
+        self._question: tuple[InferRequest, Deadline] | None = (request, deadline)
         self._tally = tally
         self._members = members
         self._reaper = reaper
@@ -63,19 +66,50 @@ class Fanout:
         self._told = heard
         self._ended = ended
         self._clock = clock
-        self.began = clock()
+        self.began = 0.0
         self._callers: dict[tuple[Quorum, bool], dict[Caller, None]] = {}  # by their terms, in the order they came
         self._tasks: set[asyncio.Task[InferResponse]] = set()
         self._roll: tuple[tuple[Voice, ...], Roll] | None = None
-        for index, member in enumerate(members):
-            task = self._loop.create_task(member.ask(request, deadline))
-            self._tasks.add(task)
-            task.add_done_callback(partial(self._heard, index))
+
+    def start(self) -> None:
+        """Ask the members, once: those first that take their time, for the others answer here and now."""
+        if self._question is None:
+            return
+        (request, deadline), self._question = self._question, None
+        self.began = self._clock()
+        for index, member in enumerate(self._members):
+            if not member.served.prompt:
+                self._await(index, self._loop.create_task(member.ask(request, deadline)))
+        for index, member in enumerate(self._members):
+            if member.served.prompt and self._wanted():
+                self._begin(index, member.ask(request, deadline))
+        if not self._tasks:
+            self._ended()
+
+    def _wanted(self) -> bool:
+        """Whether anyone still waits for more."""
+        return any(not caller.answer.done() for callers in self._callers.values() for caller in callers)
+
+    def _begin(self, index: int, call: Coroutine[Any, None, InferResponse]) -> None:
+        try:
+            begun = begin(call, self._loop)
+        except Exception as error:
+            self._hear(index, None, error)
+            return
+        if isinstance(begun, asyncio.Task):
+            self._await(index, begun)
+        else:
+            self._hear(index, begun, None)
+
+    def _await(self, index: int, task: asyncio.Task[InferResponse]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._done, index))
 
     async def answer(self, rows: slice, deadline: Deadline, quorum: Quorum, *, early: bool) -> Frozen:
         """The answer to `rows`, at `deadline` at the latest. Its status is None if the quorum was not met."""
         caller = Caller(rows, quorum, early, self._loop.create_future())
         self.board(caller)
+        self.start()
         timer = self._loop.call_at(deadline, self.expire, caller)
         try:
             return await caller.answer
@@ -119,22 +153,28 @@ class Fanout:
         self._reaper.adopt(self._tasks, linger=0.0 if last is None or last.late else self._linger)
         self._ended()
 
-    def _heard(self, index: int, task: asyncio.Task[InferResponse]) -> None:
+    def _done(self, index: int, task: asyncio.Task[InferResponse]) -> None:
         """A member is done. Its exception is always retrieved, and always counts as no vote."""
         self._tasks.discard(task)
-        seconds = self._clock() - self.began
-        error: BaseException | None = None
         if task.cancelled():
-            self._tally.lose(index, "failed", "error", seconds)  # after the last caller left, nobody reads this
-        elif (error := task.exception() or self._record(index, task.result(), seconds)) is not None:
-            self._lose(index, error, seconds)
-        if not self._callers:
-            return
-        self._told(index, seconds, error)
-        for callers in tuple(self._callers.values()):
-            self._consider(callers, by=index)
+            self._tally.lose(index, "failed", "error", self._clock() - self.began)
+            self._consider_all(by=index)  # mostly nobody is left: it was we who cancelled it
+        elif (error := task.exception()) is not None:
+            self._hear(index, None, error)
+        else:
+            self._hear(index, task.result(), None)
         if not self._tasks:
             self._ended()
+
+    def _hear(self, index: int, response: InferResponse | None, error: BaseException | None) -> None:
+        seconds = self._clock() - self.began
+        if response is not None:
+            error = self._record(index, response, seconds)
+        if error is not None:
+            self._lose(index, error, seconds)
+        if self._callers:
+            self._told(index, seconds, error)
+            self._consider_all(by=index)
 
     def _record(self, index: int, response: InferResponse, seconds: float) -> Exception | None:
         """Record a vote; what cannot be read is an error, for callers wait and nobody else would tell them."""
@@ -157,6 +197,10 @@ class Fanout:
         else:  # a bug: its traceback is wanted, the other members' answer too
             log.error("member %s failed by a bug", self._members[index].name, exc_info=error)
             self._tally.lose(index, "failed", "error", seconds)
+
+    def _consider_all(self, by: int) -> None:
+        for callers in tuple(self._callers.values()):
+            self._consider(callers, by=by)
 
     def _consider(self, callers: Iterable[Caller], by: int | None = None) -> None:
         """Tell `callers`, whose terms are the same, what they can be told now."""

@@ -44,7 +44,7 @@ class Subset:
         self._linger = terms.linger
         self._reaper = reaper
         self._clock = clock
-        self.batches = terms.max_rows and Batches(self.start, len(members), max_rows=terms.max_rows, clock=clock)
+        self.batches = terms.max_rows and Batches(self.fanout, len(members), max_rows=terms.max_rows, clock=clock)
 
     def quorum_of(self, count: int) -> Quorum:
         """The quorum of a request that asks for `count` answers."""
@@ -55,7 +55,9 @@ class Subset:
         if self.batches:
             self.batches.join(rider)
         else:
-            rider.board(self.start(rider.request, rider.deadline), slice(0, rider.rows))
+            fanout = self.fanout(rider.request, rider.deadline)
+            rider.board(fanout, slice(0, rider.rows))
+            fanout.start()
 
     def leave(self, rider: Rider) -> None:
         """`rider` has its answer, or does not want it any more."""
@@ -64,14 +66,14 @@ class Subset:
         else:
             rider.leave()
 
-    def start(
+    def fanout(
         self,
         request: InferRequest,
         deadline: Deadline,
         heard: Heard = lambda index, seconds, error: None,
         ended: Callable[[], None] = lambda: None,
     ) -> Fanout:
-        """Ask everyone."""
+        """What asks everyone, once it is started."""
         tally = Tally(self._rule, self.weights, rows=request.rows, classes=self._classes)
         return Fanout(
             request,

@@ -1,19 +1,23 @@
 """A model in this process."""
 
 import asyncio
+import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
+from typing import TypeVar
 
 import numpy as np
 
 from backends.cost import Cost
-from models.deadline import Deadline, to_monotonic_ns
-from models.errors import LateInQueue, Overloaded
+from models.deadline import Deadline, deadline_after, remaining, to_monotonic_ns
+from models.errors import DeadlineExceeded, LateInQueue, Overloaded
 from models.runtimes import Model
 from models.stopwatch import Stopwatch
 from models.types import Array, InferRequest, InferResponse
+
+T = TypeVar("T")
 
 ON_LOOP_SECONDS = 0.001  # a hop to the thread and back costs 0.1 ms, and who waits for the GIL meanwhile as much again
 CHUNK_SECONDS = 0.05  # a cancelled call is at most this long under way
@@ -26,9 +30,11 @@ MAX_QUEUE = 1024  # chunks in the thread's queue, where those whose callers have
 class Local:
     """Run a model in `executor`, its own single thread, in chunks of about 50 ms; tiny calls run where they come in.
 
-    What was cancelled while it waited for the thread, or whose deadline passed, is not run.
+    Its answers to those come without any waiting. What was cancelled while it waited for the thread, or whose deadline
+    passed, is not run. A call takes `seconds` at most, if given.
 
     Raises:
+        DeadlineExceeded: the deadline came while the thread was at it; what it is at ends by itself.
         LateInQueue: the deadline passed first.
         Overloaded: the thread's queue is full, which only a model that hangs can bring about.
     """
@@ -38,22 +44,39 @@ class Local:
         model: Model,
         executor: Executor,
         *,
+        seconds: float | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.cost = Cost()
         self._model = model
         self._executor = executor
+        self._seconds = seconds
         self._clock = clock
         self._reach = 0.0  # the most rows of a call, of late
         self._queue: deque[Future[dict[str, Array]]] = deque()
 
     async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
+        if not self._busy() and self._is_tiny(request.rows):
+            return InferResponse(self._run_here(request, deadline), request.id)
+        if self._seconds is not None:
+            deadline = min(deadline, deadline_after(self._seconds))
         stopwatch = request.stopwatch
         parts = [await self._run(chunk, deadline, stopwatch) for chunk in self._chunks(request)]
         if stopwatch is not None:
             stopwatch.lap("return")
         whole = parts[0] if len(parts) == 1 else {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
         return InferResponse(whole, request.id)
+
+    def _run_here(self, request: InferRequest, deadline: Deadline) -> dict[str, Array]:
+        if (stopwatch := request.stopwatch) is not None:
+            stopwatch.lap("wait")
+        if remaining(deadline) <= 0:
+            raise LateInQueue("the deadline passed before the model was free")
+        outputs = self._timed(request.inputs, request.rows)
+        if stopwatch is not None:
+            stopwatch.lap("model")
+            stopwatch.lap("return")
+        return outputs
 
     def _chunks(self, request: InferRequest) -> Iterator[dict[str, Array]]:
         start = 0
@@ -64,18 +87,18 @@ class Local:
             start += size
 
     async def _run(self, inputs: dict[str, Array], deadline: Deadline, stopwatch: Stopwatch | None) -> dict[str, Array]:
-        rows, expiry = len(next(iter(inputs.values()))), to_monotonic_ns(deadline)
-        if not self._busy() and self._is_tiny(rows):
-            return self._unless_late(inputs, rows, expiry, stopwatch)
         if len(self._queue) >= MAX_QUEUE:
             raise Overloaded(f"{len(self._queue)} chunks wait for the model's thread")
-        job = self._executor.submit(self._unless_late, inputs, rows, expiry, stopwatch)
+        job = self._executor.submit(self._unless_late, inputs, to_monotonic_ns(deadline), stopwatch)
         self._queue.append(job)
         try:
-            return await asyncio.wrap_future(job)
-        except asyncio.CancelledError:
-            if job.cancel():  # it had not begun; the executor keeps it until its turn, which should not hold the rows
-                inputs.clear()
+            return await within(job, deadline)
+        except (asyncio.CancelledError, DeadlineExceeded) as error:
+            if not job.cancel():
+                raise
+            inputs.clear()  # it had not begun; the executor keeps it until its turn, which should not hold the rows
+            if isinstance(error, DeadlineExceeded):
+                raise LateInQueue("the deadline came before the model was free") from None
             raise
 
     def _busy(self) -> bool:
@@ -85,20 +108,52 @@ class Local:
         return bool(self._queue)
 
     def _is_tiny(self, rows: int) -> bool:
+        if rows > FAR * self._reach:
+            return False
         expected = self.cost.predict(rows)
-        return expected is not None and expected < ON_LOOP_SECONDS and rows <= FAR * self._reach
+        return expected is not None and expected < ON_LOOP_SECONDS
 
-    def _unless_late(
-        self, inputs: dict[str, Array], rows: int, expiry: int, stopwatch: Stopwatch | None
-    ) -> dict[str, Array]:
+    def _unless_late(self, inputs: dict[str, Array], expiry: int, stopwatch: Stopwatch | None) -> dict[str, Array]:
         if stopwatch is not None:
             stopwatch.lap("wait")
         if time.monotonic_ns() >= expiry:
             raise LateInQueue("the deadline passed before the model was free")
-        began = self._clock()
-        outputs = self._model(inputs)
+        outputs = self._timed(inputs, len(next(iter(inputs.values()))))
         if stopwatch is not None:
             stopwatch.lap("model")
+        return outputs
+
+    def _timed(self, inputs: Mapping[str, Array], rows: int) -> dict[str, Array]:
+        began = self._clock()
+        outputs = self._model(inputs)
         self.cost.learn(rows, self._clock() - began)
         self._reach = max(float(rows), self._reach * FADE)
         return outputs
+
+
+async def within(job: Future[T], deadline: Deadline) -> T:
+    """What comes of `job`, which another thread does.
+
+    Raises:
+        DeadlineExceeded: it was not done by `deadline`.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def tell() -> None:
+        if not done.done():
+            done.set_result(None)
+
+    def tell_the_loop(_: Future[T]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits
+            loop.call_soon_threadsafe(tell)
+
+    timer = loop.call_at(deadline, tell)
+    job.add_done_callback(tell_the_loop)
+    try:
+        await done
+    finally:
+        timer.cancel()
+    if not job.done():
+        raise DeadlineExceeded("no answer by the deadline")
+    return job.result()

@@ -37,6 +37,7 @@ class Served:
     quorum: int = 1  # how many of them an answer needs, unless the request says otherwise
     answerable: "Callable[[Callable[[Served], bool]], bool] | None" = None  # of an ensemble: if just these were ready
     batched: bool = False  # whether its rows may be asked together with those of other requests
+    prompt: bool = False  # whether it mostly answers without waiting for anything
     alone: Backend | None = None  # the bare model, past all that keeps count; it laps a request's stopwatch
     example: tuple[object, ...] | None = None  # one row, in the order of the features
     state: State = field(default_factory=State)

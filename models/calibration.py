@@ -27,10 +27,11 @@ class Temperature:
 
 
 def tempered(probabilities: Array, temperature: float) -> Array:
-    """`probabilities` (n, k) at `temperature`: softmax(log(max(p, 1e-6)) / T), in float64."""
-    logits = np.log(np.maximum(probabilities, FLOOR, dtype=np.float64)) / temperature
-    logits -= np.maximum.reduce(logits, axis=1, keepdims=True)
-    powers = np.exp(logits)
+    """`probabilities` (n, k) at `temperature`: softmax(log(max(p, 1e-6)) / T), in float64.
+
+    That is the power 1/T, renormalised; with these bounds on p and T it is far from underflow.
+    """
+    powers = np.maximum(probabilities, FLOOR, dtype=np.float64) ** (1 / temperature)
     return np.asarray(powers / np.add.reduce(powers, axis=1, keepdims=True))
 
 

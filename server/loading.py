@@ -30,7 +30,7 @@ def loaded(name: str, settings: LocalSettings | PythonSettings, version: Version
         model = load(version.folder, version.manifest, settings.threads)
     warm_up(model, version)
     with thread_for(name) as executor:
-        yield Local(model, executor)
+        yield Local(model, executor, seconds=None if settings.timeout_ms is None else settings.timeout_ms / 1e3)
 
 
 @contextmanager

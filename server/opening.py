@@ -15,6 +15,7 @@ from backends.layers.gate import Gate
 from backends.layers.limit import Limit
 from backends.layers.observe import Observe
 from backends.layers.timeout import Timeout
+from backends.local import Local
 from backends.served import Served, State
 from backends.statistics import Statistics
 from backends.worker import Worker
@@ -97,7 +98,9 @@ def _layered(
     max_rows = rows_per_batch(settings.batch, isinstance(settings, LocalSettings))
     if max_rows is not None:
         layers.append(partial(Batch, max_rows=max_rows, statistics=statistics))
-    layers.append(partial(Timeout, seconds=timeout))
+    prompt = isinstance(backend, Local)  # which keeps its time itself
+    if not prompt:
+        layers.append(partial(Timeout, seconds=timeout))
     return Served(
         name,
         stack(backend, *layers),
@@ -109,6 +112,7 @@ def _layered(
         state=state,
         statistics=statistics,
         batched=max_rows is not None,
+        prompt=prompt,
     )
 
 

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from backends import local
-from backends.layers.timeout import Timeout
 from backends.local import FIRST_CHUNK_ROWS, Local
 from models.deadline import deadline_after, remaining
 from models.errors import DeadlineExceeded, InvalidAnswer, LateInQueue, ModelFailed, Overloaded
@@ -137,6 +136,7 @@ async def test_a_call_is_answered_from_the_thread(thread: ThreadPoolExecutor) ->
     assert response.outputs[PREDICTIONS].tolist() == [0, 1, 2]
 
 
+@pytest.mark.sockets  # real time: the thread has to be waited for
 async def test_chunks_come_together_in_the_order_of_their_rows(thread: ThreadPoolExecutor) -> None:
     model, rows = First(), 3 * FIRST_CHUNK_ROWS + 7
     response = await Local(model, thread)(numbered(rows), deadline_after(5))
@@ -304,10 +304,10 @@ async def test_the_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_call_whose_deadline_passed_while_it_waited_is_not_run() -> None:
     model, thread = First(), ByHand()
-    task = asyncio.create_task(Local(model, thread)(numbered(1), deadline_after(0)))
-    await thread.run()
     with pytest.raises(LateInQueue):
-        await task
+        await Local(model, thread)(numbered(1), deadline_after(1))
+    assert now() == 1
+    await thread.run()
     assert not model.seen
 
 
@@ -325,10 +325,10 @@ async def test_no_chunk_is_begun_after_the_deadline() -> None:
     await settle()
     thread.begin()
     await asyncio.sleep(1)
+    with pytest.raises(DeadlineExceeded):
+        await task
     thread.finish()
     await thread.run()
-    with pytest.raises(LateInQueue):
-        await task
     assert len(model.seen) == 1
 
 
@@ -349,7 +349,7 @@ async def test_the_deadline_holds_behind_a_busy_thread(thread: ThreadPoolExecuto
 
 async def test_a_timeout_ends_a_call_whose_thread_hangs(thread: ThreadPoolExecutor) -> None:
     model = Held()
-    backend = Timeout(Local(model, thread), seconds=1)
+    backend = Local(model, thread, seconds=1)
     with pytest.raises(DeadlineExceeded):
         await backend(numbered(1), deadline_after(5))
     assert now() == 1
@@ -388,6 +388,7 @@ async def test_a_bug_is_not_taken_for_a_failure(thread: ThreadPoolExecutor) -> N
         await Local(model, thread)(numbered(1), deadline_after(5))
 
 
+@pytest.mark.sockets  # as above
 async def test_a_model_that_hangs_does_not_disturb_another(thread: ThreadPoolExecutor) -> None:
     hung = Held()
     stuck = Local(hung, thread)

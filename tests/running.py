@@ -36,9 +36,9 @@ def write_config(folder: Path, registry: Path, *, settings: str = "", inline: bo
 
 
 class Running:
-    """`chorus serve` on a free port, and a client of it."""
+    """`chorus serve` on a free port, and a client of it; a stopped process is left alone unless `hung_ms` says so."""
 
-    def __init__(self, config: Path, runtime: Path, *options: str) -> None:
+    def __init__(self, config: Path, runtime: Path, *options: str, hung_ms: int = 0) -> None:
         self.runtime = runtime
         with (runtime / "log").open("a") as log:
             self.process = subprocess.Popen(
@@ -46,7 +46,7 @@ class Running:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env=os.environ | {"XDG_RUNTIME_DIR": str(runtime)},
+                env=os.environ | {"XDG_RUNTIME_DIR": str(runtime), "CHORUS_HUNG_MS": str(hung_ms)},
             )
         self.printed = self._printed()
         found = re.search(r"ready in .* at (http://[^\s;]+)", self.printed)

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 LOOK_AWAY_SECONDS = 0.002
 BACKLOG = 1024
 FULL_SECONDS = 0.05
+TELL_SECONDS = 60.0  # between two words about it in the log
 SHORT_SECONDS = 0.5  # of descriptors or memory, which someone else must give back
 SHORT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 UNACKNOWLEDGED_MS = 10_000  # a caller that vanished without a word is noticed by what it does not acknowledge
@@ -49,18 +50,16 @@ class Accepting:
         self._handing_over: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
         self._looked_away = False
-        self._stopped = True
+        self._tell_again = 0.0
         self.accepted = 0
 
     def start(self) -> None:
         """Begin to accept."""
         prepare(self._listening)
-        self._stopped = False
         self._look()
 
     async def stop(self) -> None:
         """Accept no more; what has been accepted is with its protocol when this returns."""
-        self._stopped = True
         if self._pause is not None:
             self._pause.cancel()
         self._loop.remove_reader(self._listening)
@@ -79,6 +78,7 @@ class Accepting:
         """Someone waits; take one connection, unless there are too many here or others should."""
         open_now = self._connections() + len(self._handing_over)
         if open_now >= self._most:
+            self._tell_full()
             self._look_away(FULL_SECONDS)
         elif self._board is not None and not self._looked_away and self._board.has_too_many(open_now):
             self._looked_away = True
@@ -86,6 +86,12 @@ class Accepting:
         else:
             self._looked_away = False
             self._accept(open_now)
+
+    def _tell_full(self) -> None:
+        now = self._loop.time()
+        if now >= self._tell_again:
+            self._tell_again = now + TELL_SECONDS
+            log.warning("all %d connections are in use; others wait until some are closed", self._most)
 
     def _accept(self, open_before: int) -> None:
         try:

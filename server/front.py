@@ -47,8 +47,8 @@ class Front:
         self._states = {name: State(phase="starting") for name in plan.worker_names()}
 
     def hear(self, message: dict[str, Any]) -> None:
-        """A line from the supervisor: what changed about one worker, or who is out of the vote."""
-        if "worker" not in message:
+        """A line from the supervisor: who is out of the vote, or what changed about one worker."""
+        if "disabled" in message:
             self._switching.hear(message)
             return
         state = self._states[message["worker"]]

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -100,13 +100,15 @@ class Process:
         self.pulse.beat(asyncio.get_running_loop().time())
         self._change("starting")
         assert process.stdout is not None  # noqa: S101 - it is a pipe
-        async for line in process.stdout:
+        async for line in _lines(process.stdout):
             self._hear(line)
         return await process.wait()
 
     def _hear(self, line: bytes) -> None:
-        self.pulse.beat(asyncio.get_running_loop().time())
-        if line == LINE:
+        if line.endswith(LINE):  # behind what a model may have printed without an end of the line
+            self.pulse.beat(asyncio.get_running_loop().time())
+            line = line.removesuffix(LINE)
+        if not line:
             return
         try:
             message = msgspec.json.decode(line, type=dict[str, Any])
@@ -116,6 +118,7 @@ class Process:
         if "fatal" in message:
             self.problem, self._fatal = message["fatal"], True
         elif message.get("ready"):
+            self.pulse.beat(asyncio.get_running_loop().time())
             self._change("ready")
             self.settled.set()
         else:
@@ -167,6 +170,18 @@ class Process:
             await asyncio.wait_for(self._stopping.wait(), seconds)
         except TimeoutError:
             return
+
+
+async def _lines(pipe: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """What comes, line by line; one that is longer than any message is dropped."""
+    while True:
+        try:
+            line = await pipe.readline()
+        except ValueError:
+            continue
+        if not line:
+            return
+        yield line
 
 
 def _said(code: int) -> str:

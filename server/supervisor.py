@@ -5,6 +5,7 @@ front's lifeline, whenever it changes.
 """
 
 import asyncio
+import contextlib
 import signal
 import socket
 from collections.abc import Callable, Iterable
@@ -12,11 +13,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from server.board import Board, make_board
 from server.heartbeat import watch
 from server.plan import Plan, write_plan
 from server.process import Process
-from server.switchboard import Switchboard
+from server.switchboard import Switch, Switchboard
 
 STOP_SECONDS = 12.0  # the front's drain, and a little
 START_SECONDS = 60.0
@@ -122,9 +125,9 @@ class Supervisor:
             self._board.erase(index)
 
     def _asked(self, message: dict[str, Any]) -> None:
-        """A front asks that all fronts switch a backend off, or on again."""
-        self._switchboard.switch(message["switch"], enabled=message["enabled"])
-        self._tell(self._switchboard.message(message["asked"]))
+        """A front asks for something that concerns all of them; what else it says was printed by a model."""
+        with contextlib.suppress(msgspec.ValidationError):
+            self._tell(self._switchboard.turn(msgspec.convert(message, Switch)))
 
     def _tell(self, message: dict[str, object]) -> None:
         for front in self.fronts:

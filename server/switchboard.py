@@ -6,6 +6,16 @@ tells all; its `turn` counts the changes, so that one front can ask another how 
 
 from typing import Any
 
+from msgspec import Struct
+
+
+class Switch(Struct, frozen=True):
+    """A front asks that `switch` be in the vote of all fronts, or not; `asked` is what it calls this question."""
+
+    switch: str
+    enabled: bool
+    asked: str
+
 
 class Switchboard:
     """The supervisor's side."""
@@ -14,13 +24,14 @@ class Switchboard:
         self._disabled: dict[str, None] = {}  # in order
         self._turn = 0
 
-    def switch(self, name: str, *, enabled: bool) -> None:
-        """Take `name` out of the vote, or back."""
+    def turn(self, switch: Switch) -> dict[str, Any]:
+        """Take a backend out of the vote, or back; what all fronts are to be told."""
         self._turn += 1
-        if enabled:
-            self._disabled.pop(name, None)
+        if switch.enabled:
+            self._disabled.pop(switch.switch, None)
         else:
-            self._disabled[name] = None
+            self._disabled[switch.switch] = None
+        return self.message(switch.asked)
 
     def message(self, asked: str = "") -> dict[str, Any]:
         """All that a front must know; `asked` names the question that this is the answer to."""

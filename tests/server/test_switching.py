@@ -3,12 +3,13 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from backends.served import Served
 from server.composition import Composition, Current
 from server.peers import NOBODY, PATIENCE_SECONDS
-from server.switchboard import Switchboard
+from server.switchboard import Switch, Switchboard
 from server.switching import Switching
 from tests.fakes import Fake, now, serve, settle
 
@@ -25,9 +26,8 @@ class Supervised:
         self.switching.attach(Current(Composition(self.served, "a")))
 
     def _told(self, **message: Any) -> None:
-        self.board.switch(message["switch"], enabled=message["enabled"])
+        answer = self.board.turn(msgspec.convert(message, Switch))
         if self.delay is not None:
-            answer = self.board.message(message["asked"])
             asyncio.get_running_loop().call_later(self.delay, self.switching.hear, answer)
 
     def enabled(self) -> list[str]:

@@ -96,6 +96,8 @@ class Process:
             process_group=0,  # a Ctrl-C in the terminal is for the supervisor alone
             env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
+        if self._stopping.is_set():  # while it was being spawned, when there was nobody to tell
+            self.kill()
         self.pid = process.pid
         self.pulse.beat(asyncio.get_running_loop().time())
         self._change("starting")

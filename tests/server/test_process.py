@@ -133,6 +133,17 @@ async def test_who_does_not_listen_is_killed(script: Path) -> None:
         os.kill(pid, 0)
 
 
+async def test_who_is_told_to_stop_while_it_is_started_ends(script: Path) -> None:
+    write(script, READY)
+    child = make([])
+    keeper = asyncio.create_task(child.keep())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        await child.stop(30)
+        await keeper
+    assert child.phase == "away"
+
+
 async def test_a_stopped_process_is_woken_to_end(script: Path) -> None:
     write(script, READY)
     child = make([])

@@ -1,7 +1,7 @@
 """What is counted about one backend; no clock, no I/O."""
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from backends.histogram import ROWS, SECONDS, Histogram
 
@@ -37,7 +37,17 @@ class Statistics:
 
     def quantiles(self, levels: Sequence[float]) -> list[float] | None:
         """The durations at `levels`, in seconds, over the last calls; None before the first."""
-        ordered = sorted(self._recent)
-        if not ordered:
-            return None
-        return [ordered[min(int(level * len(ordered)), len(ordered) - 1)] for level in levels]
+        return quantiles_of(self._recent, levels)
+
+    @property
+    def recent(self) -> tuple[float, ...]:
+        """The durations of the last answered calls, in seconds."""
+        return tuple(self._recent)
+
+
+def quantiles_of(durations: Iterable[float], levels: Sequence[float]) -> list[float] | None:
+    """The `durations` at `levels`; None where there are none."""
+    ordered = sorted(durations)
+    if not ordered:
+        return None
+    return [ordered[min(int(level * len(ordered)), len(ordered) - 1)] for level in levels]

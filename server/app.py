@@ -2,13 +2,15 @@
 
 from aiohttp import web
 
-from server import about, debug, history, inference, probe, switches
+from server import about, debug, fronts, history, inference, probe, switches
 from server.composition import Current
+from server.fronts import ABOUT, About
 from server.inference import CURRENT, LIMITS, Limits
 from server.journal import Journal
 from server.metrics import REGISTRY, metrics, metrics_registry
 from server.middleware import TRAFFIC
 from server.origin import own_name
+from server.peers import NOBODY, PEERS
 from server.recording import JOURNAL
 from server.routing import Route
 from server.traffic import Traffic
@@ -41,6 +43,7 @@ ROUTES: tuple[Route, ...] = (
 )
 
 DEBUG_ROUTES: tuple[Route, ...] = (
+    ("GET", "/debug/fronts", fronts.fronts),
     ("GET", "/debug/backends", debug.backends),
     ("GET", "/debug/backends/{name}", debug.backend),
     ("POST", "/debug/backends/{name}/predict", probe.predict_alone),
@@ -57,7 +60,8 @@ def make_app(current: Current, limits: Limits, *, with_debug: bool) -> web.Appli
     app[CURRENT] = current
     app[LIMITS] = limits
     app[TRAFFIC] = Traffic()
-    app[REGISTRY] = metrics_registry(lambda: current.composition, app[TRAFFIC])
+    app[PEERS] = NOBODY
+    app[REGISTRY] = metrics_registry(lambda: current.composition, app[TRAFFIC], lambda: _about(app))
     if with_debug:
         app[JOURNAL] = Journal()
     return app
@@ -67,3 +71,8 @@ def routes_of(app: web.Application) -> list[Route]:
     """The routes that are there: those for debugging only where there is a journal."""
     debugging = [(method, path, own_name(handler)) for method, path, handler in DEBUG_ROUTES]
     return [*ROUTES, *(debugging if JOURNAL in app else ())]
+
+
+def _about(app: web.Application) -> About | None:
+    """What a front says of itself, once it can."""
+    return app[ABOUT]() if ABOUT in app else None

@@ -1,8 +1,8 @@
 """A process under the supervisor: its end of the two pipes, its signals, its event loop.
 
 Standard input is the lifeline: lines from the supervisor, and at its end the supervisor is gone, so the process ends
-at once, without tidying. Standard output carries lines to the supervisor: `{"ready": ...}` or `{"fatal": "why"}`.
-Both are JSON. Logs go to standard error.
+at once, without tidying. Standard output carries lines to the supervisor: `{"ready": ...}`, `{"fatal": "why"}`, or that
+the loop turns. Both are JSON. Logs go to standard error.
 """
 
 import asyncio
@@ -19,9 +19,11 @@ import uvloop
 
 from models.errors import ChorusError
 from server.config import ConfigError
+from server.heartbeat import Heart
 
 FATAL = 3  # the exit code after a `fatal` line
 PR_SET_PDEATHSIG = 1
+STDOUT = 1
 
 OnMessage = Callable[[dict[str, Any]], None]
 
@@ -34,11 +36,12 @@ class Parent:
         self.stop = asyncio.Event()
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, self.stop.set)
+        Heart(loop, STDOUT)
         threading.Thread(target=_listen, args=(loop, on_message), name="lifeline", daemon=True).start()
 
     def tell(self, **message: Any) -> None:
         """Send one line."""
-        _tell(message)
+        tell(**message)
 
 
 def run(main: Callable[[Parent], Awaitable[None]], *, loop: str, on_message: OnMessage = lambda message: None) -> None:
@@ -53,12 +56,13 @@ def run(main: Callable[[Parent], Awaitable[None]], *, loop: str, on_message: OnM
         with asyncio.Runner(loop_factory=factory) as runner:
             runner.run(whole())
     except (ChorusError, ConfigError, OSError) as error:
-        _tell({"fatal": str(error)})
+        tell(fatal=str(error))
         sys.exit(FATAL)
 
 
-def _tell(message: dict[str, Any]) -> None:
-    os.write(1, msgspec.json.encode(message) + b"\n")
+def tell(**message: Any) -> None:
+    """Send one line to the supervisor."""
+    os.write(STDOUT, msgspec.json.encode(message) + b"\n")
 
 
 def _listen(loop: asyncio.AbstractEventLoop, on_message: OnMessage) -> None:

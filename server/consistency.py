@@ -6,8 +6,10 @@ from fractions import Fraction
 from urllib.parse import SplitResult, urlsplit
 
 from aggregator.rules import DEFAULT_QUORUM
-from server.settings import Config, EnsembleSettings, PythonSettings, RemoteSettings
+from server.settings import Config, EnsembleSettings, PythonSettings, RemoteSettings, ServerSettings
 from server.tables import Mistake, shown, shown_key, unknown
+
+SHORTEST_HUNG_MS = 1000
 
 
 def mistakes_of(config: Config, backends: Collection[str], ensembles: Collection[str]) -> Iterator[Mistake]:
@@ -17,12 +19,14 @@ def mistakes_of(config: Config, backends: Collection[str], ensembles: Collection
         yield Mistake("", "", "nothing to serve; add a [backends.NAME]")
     elif config.server.default is not None and config.server.default not in known:
         yield Mistake("server", "default", unknown("backend or ensemble", config.server.default, known))
+    yield from _of_server(config.server)
     for name in ensembles:
         if name in backends:
             yield Mistake(f"ensembles.{shown_key(name)}", "", "there is a backend of this name, too")
     for name, backend in config.backends.items():
         if isinstance(backend, RemoteSettings):
             yield from _of_remote(f"backends.{shown_key(name)}", backend)
+            yield from _of_shares(f"backends.{shown_key(name)}", backend, config.server.fronts)
         elif isinstance(backend, PythonSettings):
             yield from _of_declared(f"backends.{shown_key(name)}", backend)
             if backend.example and len(backend.example) != len(backend.features):
@@ -31,6 +35,12 @@ def mistakes_of(config: Config, backends: Collection[str], ensembles: Collection
     for name, ensemble in config.ensembles.items():
         yield from _of_ensemble(f"ensembles.{shown_key(name)}", ensemble, known)
     yield from _of_cycles(config.ensembles)
+
+
+def _of_server(server: ServerSettings) -> Iterator[Mistake]:
+    if 0 < server.hung_ms < SHORTEST_HUNG_MS:
+        expected = f"expected 0, or at least {SHORTEST_HUNG_MS}"
+        yield Mistake("server", "hung_ms", f"{expected}: a sign of life comes twice a second")
 
 
 def _of_remote(table: str, remote: RemoteSettings) -> Iterator[Mistake]:
@@ -42,6 +52,13 @@ def _of_remote(table: str, remote: RemoteSettings) -> Iterator[Mistake]:
     yield from _repeated(table, "url", remote.urls)
     yield from _of_declared(table, remote)
     yield from _of_tensors(table, remote)
+
+
+def _of_shares(table: str, remote: RemoteSettings, fronts: int) -> Iterator[Mistake]:
+    """A rate limit is kept exactly by giving each front its part, which cannot be nothing."""
+    if remote.throttle is not None and remote.throttle.rate < fronts:
+        text = f"a rate of {remote.throttle.rate} cannot be shared by {fronts} fronts; take more of a longer period_s"
+        yield Mistake(table, "throttle", text)
 
 
 def _of_tensors(table: str, remote: RemoteSettings) -> Iterator[Mistake]:
@@ -160,6 +177,11 @@ def warnings_of(config: Config) -> list[str]:
 
 def doubts_of(config: Config) -> Iterator[Mistake]:
     """What is allowed, and probably not meant."""
+    fronts = config.server.fronts
+    for name, backend in config.backends.items():
+        if backend.limit < fronts:
+            text = f"{backend.limit} cannot be shared by {fronts} fronts; each of them may have one call under way"
+            yield Mistake(f"backends.{shown_key(name)}", "limit", text)
     for name, ensemble in config.ensembles.items():
         yield from _warnings(name, ensemble, config)
 

@@ -1,56 +1,68 @@
-"""The handlers that show what each backend is doing."""
+"""The handlers that show what each backend is doing, in all fronts together."""
 
 from typing import Any
 
 from aiohttp import web
 
-from backends.served import Served
+from backends.statistics import quantiles_of
 from server.about import json_response
 from server.codecs.outcome import milliseconds
-from server.composition import Composition
 from server.inference import CURRENT
+from server.peers import PEERS, Kind
+from server.snapshots import Snapshot, merged, taken
 
 LEVELS = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 
 
 async def backends(request: web.Request) -> web.Response:
     """All of them."""
-    composition = request.app[CURRENT].composition
-    shown = [backend_state(composition, served) for served in composition.served.values()]
-    return json_response({"backends": shown})
+    heard = await request.app[PEERS].ask(Kind.BACKENDS, None, list[Snapshot])
+    together = merged([snapshots(request.app), *heard.said])
+    return json_response({"backends": list(map(shown, together)), "missing": heard.missing})
 
 
 async def backend(request: web.Request) -> web.Response:
     """One of them."""
-    composition = request.app[CURRENT].composition
-    return json_response(backend_state(composition, composition.find(request.match_info["name"])))
+    snapshot, missing = await whole(request.app, request.match_info["name"])
+    return json_response(shown(snapshot) | {"missing": missing})
 
 
-def backend_state(composition: Composition, served: Served) -> dict[str, Any]:
+def snapshots(app: web.Application, name: str | None = None) -> list[Snapshot]:
+    """What this front alone knows of its backends, or of the one that is called `name`, if there is one."""
+    composition = app[CURRENT].composition
+    return [taken(composition, one) for one in composition.served.values() if name in (None, one.name)]
+
+
+async def whole(app: web.Application, name: str) -> tuple[Snapshot, list[str]]:
+    """What all fronts know of one backend, and which of them said nothing.
+
+    Raises:
+        UnknownName: there is none of that name.
+    """
+    composition = app[CURRENT].composition
+    served = composition.find(name)
+    heard = await app[PEERS].ask(Kind.BACKENDS, name, list[Snapshot])
+    (snapshot,) = merged([[taken(composition, served)], *heard.said])
+    return snapshot, heard.missing
+
+
+def shown(snapshot: Snapshot) -> dict[str, Any]:
     """What is known about one backend, for people; latencies of the last answered calls."""
-    state, statistics = served.state, served.statistics
-    quantiles = statistics.quantiles(tuple(LEVELS.values()))
-    shown: dict[str, Any] = {
-        "name": served.name,
-        "kind": "ensemble" if served.members else "model",
-        "state": _phase(composition, served),
-        "version": served.version,
-        "runtime": served.runtime,
-        "in_flight": statistics.in_flight,
-        "queued": statistics.queued,
-        "asked": statistics.asked,
-        "fates": statistics.fates,
+    quantiles = quantiles_of(snapshot.durations, tuple(LEVELS.values()))
+    said: dict[str, Any] = {
+        "name": snapshot.name,
+        "kind": snapshot.kind,
+        "state": snapshot.state,
+        "version": snapshot.version,
+        "runtime": snapshot.runtime,
+        "in_flight": snapshot.in_flight,
+        "queued": snapshot.queued,
+        "asked": snapshot.asked,
+        "fates": snapshot.fates,
         "latency_ms": quantiles and dict(zip(LEVELS, map(milliseconds, quantiles), strict=True)),
-        "last_errors": list(statistics.last_errors),
+        "last_errors": snapshot.last_errors,
+        **snapshot.more,
     }
-    if served.members:
-        return shown | {"members": served.members, "quorum": served.quorum}
-    return shown | {"pid": state.pid, "restarts": state.restarts}
-
-
-def _phase(composition: Composition, served: Served) -> str:
-    if not served.state.enabled:
-        return "disabled"
-    if served.members:
-        return "ready" if composition.ready(served) else "no quorum"
-    return served.state.phase
+    if snapshot.members:
+        return said | {"members": snapshot.members, "quorum": snapshot.quorum}
+    return said | {"pid": snapshot.pid, "restarts": snapshot.restarts}

@@ -3,10 +3,13 @@
 import fcntl
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from backends.channel.answering import BACKLOG
 
 PREFIX = "chorus-"
 LOCK = "lock"
@@ -37,3 +40,14 @@ def remove_stale(base: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
         except (OSError, BlockingIOError):  # another server's, alive or just being made
             continue
+
+
+def listening_at(path: str) -> socket.socket:
+    """A socket that listens at `path`, in place of whatever a process that was killed left there."""
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    fresh = Path(path).with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    listening.bind(str(fresh))
+    listening.listen(BACKLOG)
+    fresh.rename(path)  # a caller finds either socket, never none
+    return listening

@@ -1,40 +1,56 @@
-"""The process that the world talks to: one composition behind one listening socket."""
+"""The process that the world talks to: one composition behind a listening socket, which other fronts may share."""
 
 import gc
-import logging
 import socket
 import sys
+from contextlib import closing
 from typing import Any
 
 from aiohttp import web
 
 from backends.served import State
 from server import logs
+from server.answers import answers_of
 from server.app import make_app, routes_of
-from server.child import Parent, run
+from server.board import Board
+from server.child import Parent, run, tell
 from server.compose import composed
 from server.composition import Current
-from server.inference import LIMITS, Limits
+from server.descriptors import most_connections, raised_limit
+from server.fronts import ABOUT, about
+from server.inference import Limits
+from server.kept import KEPT, kept_of
 from server.logs import Log
 from server.middleware import ACCESS
+from server.peers import PEERS, answering_peers, peers_of
 from server.plan import Plan, read_plan
-from server.routing import server_of
+from server.serving import serving
+from server.shares import share_of
+from server.switching import SWITCHING, Switching
 
-DRAIN_SECONDS = 10.0
 COLLECT = (50_000, 20, 100)  # what a request leaves behind are no circles: look for them rarely
 
 
 class Front:
-    """What the supervisor says about the workers goes into `states`, which the composition reads."""
+    """The front number `index` of `plan`.
 
-    def __init__(self, plan: Plan, listening: socket.socket, log: Log) -> None:
+    What the supervisor says about the workers goes into `states`, which the composition reads.
+    """
+
+    def __init__(self, plan: Plan, index: int, listening: socket.socket, log: Log) -> None:
         self._plan = plan
+        self._index = index
         self._listening = listening
         self._log = log
+        self._peers = peers_of(plan, index)
+        self._switching = Switching(self._peers, tell)
         self._states = {name: State(phase="starting") for name in plan.worker_names()}
 
     def hear(self, message: dict[str, Any]) -> None:
-        """A line from the supervisor: what changed about one worker."""
+        """A line from the supervisor: who is out of the vote, or what changed about one worker."""
+        if "disabled" in message:
+            self._switching.hear(message)
+            return
         state = self._states[message["worker"]]
         state.phase = message["phase"]
         state.pid = message["pid"]
@@ -44,51 +60,43 @@ class Front:
         """Serve until the supervisor says stop, then finish what is under way."""
         config = self._plan.config
         limits = Limits(config.server.max_timeout_ms / 1e3, config.server.max_body_bytes)
-        async with composed(self._plan, self._states) as composition:
+        await self._switching.introduced.wait()
+        async with composed(share_of(self._plan, self._index), self._states) as composition:
             current = Current(composition)
+            self._switching.attach(current)
             app = make_app(current, limits, with_debug=config.debug_enabled)
             if config.server.access_log:
                 app[ACCESS] = self._log
-            async with serving(app, self._listening):
-                gc.freeze()
-                gc.set_threshold(*COLLECT)
-                parent.tell(ready=True)
-                await parent.stop.wait()
-                current.draining = True
+            most = most_connections(config, raised_limit())
+            door = serving(app, routes_of(app), self._listening, most=most, board=self._board())
+            self._equip(app, door)
+            with closing(self._peers):
+                async with answering_peers(self._plan, self._index, answers_of(app)), door:
+                    gc.freeze()
+                    gc.set_threshold(*COLLECT)
+                    parent.tell(ready=True)
+                    await parent.stop.wait()
+                    current.draining = True
+
+    def _equip(self, app: web.Application, door: serving) -> None:
+        """What the routes need to speak for the whole server."""
+        name = self._plan.front_name(self._index)
+        app[PEERS] = self._peers
+        app[SWITCHING] = self._switching
+        app[ABOUT] = lambda: about(name, connections=door.connections, most=door.most, accepted=door.accepting.accepted)
+        if self._peers.names:
+            app[KEPT] = kept_of(self._plan, self._index)
+
+    def _board(self) -> Board | None:
+        """Where the fronts see how many connections each has; one alone does not look."""
+        return Board(self._plan.board, self._index) if self._peers.names else None
 
 
-class serving:  # noqa: N801 - reads as a phrase
-    """Serve `app` on a listening socket; at the end, stop accepting and finish what is under way."""
-
-    def __init__(self, app: web.Application, listening: socket.socket) -> None:
-        # malformed HTTP is its caller's error, not ours; what handlers raise is caught and logged in the middleware
-        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
-        self._app = app
-        self._listening = listening
-
-    async def __aenter__(self) -> None:
-        server = server_of(
-            self._app,
-            routes_of(self._app),
-            max_body_bytes=self._app[LIMITS].max_body_bytes,
-            access_log=None,  # `server.middleware` writes our own, with the request id
-            handler_cancellation=True,
-            auto_decompress=False,
-            keepalive_timeout=75,
-        )
-        self._runner = web.ServerRunner(server, shutdown_timeout=DRAIN_SECONDS)
-        await self._runner.setup()
-        await web.SockSite(self._runner, self._listening, backlog=1024).start()
-
-    async def __aexit__(self, *error: object) -> None:
-        await self._runner.cleanup()
-
-
-def main(plan_path: str, listening: str) -> None:
-    """Run the front of the plan at `plan_path` on the inherited socket `listening`."""
+def main(plan_path: str, listening: str, index: str) -> None:
+    """Run the front number `index` of the plan at `plan_path` on the inherited socket `listening`."""
     plan = read_plan(plan_path)
-    with logs.setup(sys.stderr, "front") as logging_:
-        front = Front(plan, socket.socket(fileno=int(listening)), logging_.log)
+    with logs.setup(sys.stderr, plan.front_name(int(index))) as logging_:
+        front = Front(plan, int(index), socket.socket(fileno=int(listening)), logging_.log)
         run(front.main, loop=plan.config.server.loop, on_message=front.hear)
 
 

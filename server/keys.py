@@ -25,6 +25,9 @@ SERVER = {
     "max_body_bytes": Key("a longer request is refused"),
     "access_log": Key("one log line for each request"),
     "loop": Key("the event loop"),
+    "fronts": Key("processes that take requests, all on the one port; --workers on the command line"),
+    "max_connections": Key("of all fronts; more wait. Unless given as many as open files are allowed", 1000),
+    "hung_ms": Key("a process that gives no sign of life for so long is replaced; 0: never"),
 }
 BACKEND = {
     "model": Key("name, name@alias or name@version in the registry; of a remote, its name over there"),

@@ -13,41 +13,84 @@ from prometheus_client.registry import Collector
 from backends.histogram import Histogram
 from backends.served import Served
 from server.composition import Composition
+from server.families import Family, Place, Shown, added, families_of
+from server.fronts import ABOUT, About
+from server.kept import KEPT, decoded
+from server.peers import PEERS, Kind
 from server.traffic import Traffic
 
 REGISTRY: web.AppKey[CollectorRegistry] = web.AppKey("registry", CollectorRegistry)
 
 
-def metrics_registry(composition: Callable[[], Composition], traffic: Traffic) -> CollectorRegistry:
+def metrics_registry(
+    composition: Callable[[], Composition], traffic: Traffic, about: Callable[[], About | None]
+) -> CollectorRegistry:
     """Everything that this process can tell, read anew at every scrape."""
     registry = CollectorRegistry(auto_describe=False)
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
-    registry.register(Everything(composition, traffic))
+    registry.register(Everything(composition, traffic, about))
     return registry
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """All metrics, in the format that the caller accepts."""
+    """All metrics of the whole server, in the format that the caller accepts."""
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-    return web.Response(body=encode(request.app[REGISTRY]), headers={"Content-Type": content_type})
+    body = encode(await of_the_server(request.app))
+    return web.Response(body=body, headers={"Content-Type": content_type})
+
+
+async def of_the_server(app: web.Application) -> Collector:
+    """What all fronts say; of those who say nothing, the counters that they have shown last."""
+    if KEPT not in app:
+        return app[REGISTRY]
+    heard = await app[PEERS].ask(Kind.METRICS, None, list[Family])
+    silent = [app[KEPT].last_of(name) for name in heard.missing]
+    missing = Family("chorus_front_up", "", "gauge", tuple((_up(name), 0.0) for name in heard.missing))
+    return Shown(added([decoded(kept(app)), *heard.said, *silent, [missing]]))
+
+
+def kept(app: web.Application) -> bytes:
+    """What this front alone has to say, encoded, and kept first."""
+    registry, own = app[REGISTRY], {"front": app[ABOUT]().name}
+    metrics = registry.collect()
+    return app[KEPT].keep(families_of(metrics, lambda name: {} if name.startswith("chorus_") else own))
+
+
+def _up(front: str) -> Place:
+    return "chorus_front_up", (("front", front),)
 
 
 class Everything(Collector):
     """The statistics of the composition of the moment, and of the HTTP traffic."""
 
-    def __init__(self, composition: Callable[[], Composition], traffic: Traffic) -> None:
+    def __init__(
+        self, composition: Callable[[], Composition], traffic: Traffic, about: Callable[[], About | None]
+    ) -> None:
         self._composition = composition
         self._traffic = traffic
+        self._about = about
 
     def collect(self) -> Iterable[Metric]:
         composition = self._composition()
         served = tuple(composition.served.values())
         yield InfoMetricFamily("chorus_build", "The version that runs.", {"version": version("chorus-serve")})
+        yield from _of_front(self._about())
         yield from _of_http(self._traffic)
         yield from _of_backends(composition, served)
         yield from _of_calls(served)
         yield from _of_ensembles([one for one in served if one.outcomes is not None])
+
+
+def _of_front(about: About | None) -> Iterator[Metric]:
+    if about is None:
+        return
+    up = GaugeMetricFamily("chorus_front_up", "Whether it answered when this was put together.", labels=("front",))
+    connections = GaugeMetricFamily("chorus_front_connections", "Connections that are open.", labels=("front",))
+    accepted = CounterMetricFamily("chorus_front_accepted", "Connections that were taken.", labels=("front",))
+    for family, value in ((up, 1), (connections, about.connections), (accepted, about.accepted)):
+        family.add_metric((about.name,), value)
+    yield from (up, connections, accepted)
 
 
 def _of_http(traffic: Traffic) -> Iterator[Metric]:

@@ -14,6 +14,8 @@ KINDS: Mapping[str, Any] = {
     "registry": Text,
 }
 """What can be said: `--max-timeout-ms` and `CHORUS_MAX_TIMEOUT_MS` are `max_timeout_ms`."""
+ALSO = {"fronts": "workers"}
+"""As web servers call it; here a worker is a process that holds a model."""
 
 
 def overrule(
@@ -35,12 +37,13 @@ def overrule(
 def _said(overrides: Mapping[str, object], environ: Mapping[str, str]) -> Iterator[tuple[str, str, object]]:
     """Who says what about which name, the weaker first."""
     for name in KINDS:
-        variable = f"CHORUS_{name.upper()}"
-        if variable in environ:
-            yield variable, name, environ[variable]
+        for called in filter(None, (ALSO.get(name), name)):
+            variable = f"CHORUS_{called.upper()}"
+            if variable in environ:
+                yield variable, name, environ[variable]
     for name, value in overrides.items():
         if value is not None:
-            yield f"--{name.replace('_', '-')}", name, str(value) if isinstance(value, Path) else value
+            yield f"--{ALSO.get(name, name).replace('_', '-')}", name, str(value) if isinstance(value, Path) else value
 
 
 def absolute(folder: Path, path: str) -> str:

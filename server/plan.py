@@ -12,6 +12,7 @@ from server.config import ConfigError
 from server.functions import version_of_function
 from server.settings import Config, LocalSettings, PythonSettings, RemoteSettings
 
+FRONTS = "fronts"
 LONGEST_FRAME = 2**32 - 1
 LONGEST_SOCKET_PATH = 107  # bytes; the system's limit is 108 with the closing zero
 
@@ -43,6 +44,19 @@ class Plan(msgspec.Struct, frozen=True):
         version = self.pinned[backend].rpartition("@")[2]
         return str(Path(self.folder) / f"{backend}.{version}.sock")
 
+    def front_name(self, index: int) -> str:
+        """What a front, counted from 0, is called."""
+        return "front" if self.config.server.fronts == 1 else f"front {index + 1}"
+
+    def front_path(self, index: int, kind: str) -> Path:
+        """What a front keeps beside the workers' sockets, whose names may be anything: its own socket, its counters."""
+        return Path(self.folder) / FRONTS / f"{index + 1}.{kind}"
+
+    @property
+    def board(self) -> Path:
+        """Where the fronts write how many connections they have."""
+        return Path(self.folder) / FRONTS / "board"
+
 
 def local_backends(config: Config) -> dict[str, LocalSettings]:
     """The backends whose model is in the registry."""
@@ -71,6 +85,7 @@ def make_plan(config: Config, registry: Registry, folder: Path) -> Plan:
 def write_plan(plan: Plan) -> Path:
     """Put `plan` where the children read it."""
     path = Path(plan.folder) / "plan.json"
+    (path.parent / FRONTS).mkdir(exist_ok=True)
     path.write_bytes(msgspec.json.encode(plan))
     return path
 

@@ -5,12 +5,13 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from backends.served import Phase
+from server.heartbeat import LINE, Pulse
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,8 @@ class Process:
     """A child of the supervisor: `python -m *arguments`, with a lifeline on its standard input.
 
     `settled` is set when it was ready, or had failed, for the first time. `trouble` is why it ended last, until it is
-    ready again.
+    ready again. What it says beside its own state goes to `on_message`. Without a `pulse` for `hung` seconds it is
+    replaced, by `server.heartbeat`.
     """
 
     def __init__(
@@ -37,7 +39,9 @@ class Process:
         *,
         inherit: Sequence[int] = (),
         on_change: Callable[["Process"], None],
+        on_message: Callable[[dict[str, Any]], None] = lambda message: None,
         fatal_ends: bool = False,
+        hung: float = 0.0,
     ) -> None:
         self.name = name
         self.phase: Phase = "starting"
@@ -46,10 +50,13 @@ class Process:
         self.problem = ""
         self.trouble = ""
         self.settled = asyncio.Event()
+        self.pulse = Pulse(hung)
         self._arguments = tuple(arguments)
         self._inherit = tuple(inherit)
         self._on_change = on_change
+        self._on_message = on_message
         self._fatal_ends = fatal_ends
+        self._fatal = False
         self._stopping = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
 
@@ -68,7 +75,7 @@ class Process:
             self._change("away")
             if self._stopping.is_set():
                 break
-            if self._fatal_ends and self.problem and not self.settled.is_set():
+            if self._fatal_ends and self._fatal and not self.settled.is_set():
                 raise ChildError(self.problem)
             self.settled.set()
             wait = FIRST_WAIT if loop.time() - began > HEALTHY_SECONDS else min(wait * 2, LONGEST_WAIT)
@@ -78,7 +85,7 @@ class Process:
 
     async def _live(self) -> int:
         """One life, from spawn to exit code."""
-        self.problem = ""
+        self.problem, self._fatal = "", False
         self._process = process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -89,29 +96,41 @@ class Process:
             process_group=0,  # a Ctrl-C in the terminal is for the supervisor alone
             env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
+        if self._stopping.is_set():  # while it was being spawned, when there was nobody to tell
+            self.kill()
         self.pid = process.pid
+        self.pulse.beat(asyncio.get_running_loop().time())
         self._change("starting")
         assert process.stdout is not None  # noqa: S101 - it is a pipe
-        async for line in process.stdout:
+        async for line in _lines(process.stdout):
             self._hear(line)
         return await process.wait()
 
     def _hear(self, line: bytes) -> None:
+        if line.endswith(LINE):  # behind what a model may have printed without an end of the line
+            self.pulse.beat(asyncio.get_running_loop().time())
+            line = line.removesuffix(LINE)
+        if not line:
+            return
         try:
             message = msgspec.json.decode(line, type=dict[str, Any])
         except msgspec.DecodeError:
             log.info("%s printed: %s", self.name, line.decode(errors="replace").rstrip())
             return
         if "fatal" in message:
-            self.problem = message["fatal"]
-        if message.get("ready"):
+            self.problem, self._fatal = message["fatal"], True
+        elif message.get("ready"):
+            self.pulse.beat(asyncio.get_running_loop().time())
             self._change("ready")
             self.settled.set()
+        else:
+            self._on_message(message)
 
     def _change(self, phase: Phase) -> None:
         self.phase = phase
         if phase == "ready":
             self.trouble = ""
+        self.pulse.ready = phase == "ready"
         if phase == "away":
             self.pid = None
         self._on_change(self)
@@ -133,6 +152,12 @@ class Process:
                 log.warning("%s did not end within %g s; killing it", self.name, seconds)
                 self.kill()
 
+    def replace(self, problem: str) -> None:
+        """Count on it no more, and end it at once; it is started again."""
+        self.problem = problem
+        self._change("away")
+        self._signal(signal.SIGKILL)
+
     def kill(self) -> None:
         """End it at once."""
         self._stopping.set()
@@ -147,6 +172,18 @@ class Process:
             await asyncio.wait_for(self._stopping.wait(), seconds)
         except TimeoutError:
             return
+
+
+async def _lines(pipe: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """What comes, line by line; one that is longer than any message is dropped."""
+    while True:
+        try:
+            line = await pipe.readline()
+        except ValueError:
+            continue
+        if not line:
+            return
+        yield line
 
 
 def _said(code: int) -> str:

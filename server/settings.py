@@ -15,6 +15,7 @@ Model = Annotated[str, Meta(min_length=1, description="the name of a model")]
 Function = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="a function, 'module:function'")]
 Port = Annotated[int, Meta(ge=0, le=65535, description="an integer from 0 to 65535")]
 Count = Annotated[int, Meta(ge=1, le=2**31, description="a positive integer")]
+Fronts = Annotated[int, Meta(ge=1, le=64, description="an integer from 1 to 64")]
 CountOrNone = Annotated[int, Meta(ge=0, le=2**31, description="an integer that is not negative")]
 Share = Annotated[float, Meta(gt=0, le=1, description="a number over 0 and at most 1")]
 Weight = Annotated[float, Meta(gt=0, le=1e9, description="a positive number, at most 1e9")]
@@ -23,10 +24,15 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400, description="positive seconds, 
 Rate = Annotated[int, Meta(ge=1, le=1_000_000, description="an integer from 1 to 1000000")]
 Milliseconds = Annotated[float, Meta(gt=0, le=86_400_000, description="positive milliseconds, at most a day")]
 """Finite, and small enough for uvloop, whose timers are in whole milliseconds and overflow."""
+Patience = Annotated[float, Meta(ge=0, le=86_400_000, description="milliseconds, at most a day, or 0")]
 
 
 class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[server]`: where to listen and what to accept. `default` None: see `Config.default`."""
+    """`[server]`: where to listen and what to accept. `default` None: see `Config.default`.
+
+    `fronts`: the processes that take requests, `--workers` on the command line. `max_connections` of all of them; None:
+    as many as the system's limit of open files allows. A process silent for `hung_ms` is replaced; 0: never.
+    """
 
     host: Text = "127.0.0.1"
     port: Port = 8080
@@ -35,6 +41,9 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_body_bytes: Count = 16 * 2**20
     access_log: bool = True
     loop: Literal["uvloop", "asyncio"] = "uvloop"
+    fronts: Fronts = 1
+    max_connections: Count | None = None
+    hung_ms: Patience = 5000
 
 
 class RegistrySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,13 +5,21 @@ front's lifeline, whenever it changes.
 """
 
 import asyncio
+import contextlib
 import signal
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
+import msgspec
+
+from server.board import Board, make_board
+from server.heartbeat import watch
 from server.plan import Plan, write_plan
 from server.process import Process
+from server.switchboard import Switch, Switchboard
 
 STOP_SECONDS = 12.0  # the front's drain, and a little
 START_SECONDS = 60.0
@@ -23,56 +31,77 @@ class Supervisor:
 
     plan: Plan
     listening: socket.socket
-    front: Process = field(init=False)
+    fronts: list[Process] = field(init=False)
     workers: dict[str, Process] = field(init=False)
+    _board: Board = field(init=False)
+    _switchboard: Switchboard = field(init=False, default_factory=Switchboard)
     _stopping: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     _signals: int = 0
 
     def __post_init__(self) -> None:
-        path = str(write_plan(self.plan))
+        path, fd = str(write_plan(self.plan)), self.listening.fileno()
+        server = self.plan.config.server
+        hung = server.hung_ms / 1e3
+        make_board(self.plan.board, server.fronts)
+        self._board = Board(self.plan.board)
         self.workers = {
-            name: Process(f"worker {name}", ("server.worker", path, name), on_change=self._changed(name))
+            name: Process(f"worker {name}", ("server.worker", path, name), on_change=self._changed(name), hung=hung)
             for name in self.plan.worker_names()
         }
-        fd = self.listening.fileno()
-        self.front = Process(
-            "front", ("server.front", path, str(fd)), inherit=(fd,), on_change=self._introduce, fatal_ends=True
-        )
+        self.fronts = [
+            Process(
+                self.plan.front_name(index),
+                ("server.front", path, str(fd), str(index)),
+                inherit=(fd,),
+                on_change=partial(self._introduce, index),
+                on_message=self._asked,
+                fatal_ends=True,
+                hung=hung,
+            )
+            for index in range(server.fronts)
+        ]
+
+    @property
+    def processes(self) -> list[Process]:
+        """All of them."""
+        return [*self.fronts, *self.workers.values()]
 
     async def run(self, on_ready: Callable[[], None]) -> None:
         """Serve until told to stop. Calls `on_ready` once, when the first start is over.
 
         Raises:
-            ChildError: the front cannot start.
+            ChildError: a front cannot start.
         """
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, self._signalled)
-        processes = [self.front, *self.workers.values()]
-        keepers = [asyncio.create_task(process.keep(), name=process.name) for process in processes]
-        stopping = asyncio.create_task(self._stopping.wait())
+        keepers = [asyncio.create_task(process.keep(), name=process.name) for process in self.processes]
+        ending = {asyncio.create_task(self._stopping.wait()), *keepers[: len(self.fronts)]}
+        watching = asyncio.create_task(watch(self.processes))
         try:
-            await self._started(stopping, keepers[0])
-            if not (self._stopping.is_set() or keepers[0].done()):
+            await self._started(ending)
+            if not any(task.done() for task in ending):
                 on_ready()
-            await asyncio.wait([stopping, keepers[0]], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ending, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            stopping.cancel()
+            watching.cancel()
+            self._stopping.set()
             await self._stop()
-            await asyncio.gather(*keepers, return_exceptions=True)
-        keepers[0].result()  # what the front failed of
+            ended = await asyncio.gather(*keepers, return_exceptions=True)
+        for error in ended[: len(self.fronts)]:  # what a front failed of
+            if error is not None:
+                raise error
 
-    async def _started(self, stopping: asyncio.Task[bool], front: asyncio.Task[None]) -> None:
-        """Wait until every process is ready or has failed once, or the front has given up."""
-        processes = [self.front, *self.workers.values()]
-        everyone = asyncio.create_task(_all(process.settled for process in processes))
-        await asyncio.wait([everyone, stopping, front], timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    async def _started(self, ending: Iterable[asyncio.Task[Any]]) -> None:
+        """Wait until every process is ready or has failed once, or a front has given up."""
+        everyone = asyncio.create_task(_all(process.settled for process in self.processes))
+        await asyncio.wait([everyone, *ending], timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         everyone.cancel()
 
     async def _stop(self) -> None:
-        """The front first, for its requests need the workers. New callers are refused, not left in our backlog."""
+        """The fronts first, for their requests need the workers. New callers are refused, not left in our backlog."""
         self.listening.close()
-        await self.front.stop(STOP_SECONDS)
+        await asyncio.gather(*(front.stop(STOP_SECONDS) for front in self.fronts))
         await asyncio.gather(*(worker.stop(STOP_SECONDS) for worker in self.workers.values()))
 
     def _signalled(self) -> None:
@@ -80,17 +109,29 @@ class Supervisor:
         self._signals += 1
         self._stopping.set()
         if self._signals > 1:
-            for process in [self.front, *self.workers.values()]:
+            for process in self.processes:
                 process.kill()
 
     def _changed(self, name: str) -> Callable[[Process], None]:
-        return lambda process: self.front.tell(_state(name, process))
+        return lambda process: self._tell(_state(name, process))
 
-    def _introduce(self, front: Process) -> None:
-        """A front that has just been spawned knows nothing of the workers yet."""
+    def _introduce(self, index: int, front: Process) -> None:
+        """A front that has just been spawned knows nothing yet; one that is gone has no connections."""
         if front.phase == "starting":
             for name, worker in self.workers.items():
                 front.tell(_state(name, worker))
+            front.tell(self._switchboard.message())
+        elif front.phase == "away":
+            self._board.erase(index)
+
+    def _asked(self, message: dict[str, Any]) -> None:
+        """A front asks for something that concerns all of them; what else it says was printed by a model."""
+        with contextlib.suppress(msgspec.ValidationError):
+            self._tell(self._switchboard.turn(msgspec.convert(message, Switch)))
+
+    def _tell(self, message: dict[str, object]) -> None:
+        for front in self.fronts:
+            front.tell(message)
 
 
 async def _all(events: Iterable[asyncio.Event]) -> bool:

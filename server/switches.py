@@ -1,4 +1,4 @@
-"""The handlers that take a backend out of the vote, and back."""
+"""The handlers that take a backend out of the vote of the whole server, and back."""
 
 from typing import Any
 
@@ -6,31 +6,34 @@ from aiohttp import web
 
 from server.about import json_response
 from server.composition import Composition
-from server.debug import backend_state
+from server.debug import shown
 from server.inference import CURRENT
 from server.origin import same_origin
+from server.snapshots import taken
+from server.switching import SWITCHING
 
 
 @same_origin
 async def disable(request: web.Request) -> web.Response:
     """Out of the vote at once, until it is enabled or the server starts anew."""
-    return _switched(request, enabled=False)
+    return await _switched(request, enabled=False)
 
 
 @same_origin
 async def enable(request: web.Request) -> web.Response:
     """Back into the vote."""
-    return _switched(request, enabled=True)
+    return await _switched(request, enabled=True)
 
 
-def _switched(request: web.Request, *, enabled: bool) -> web.Response:
+async def _switched(request: web.Request, *, enabled: bool) -> web.Response:
     composition = request.app[CURRENT].composition
     served = composition.find(request.match_info["name"])
-    served.state.enabled = enabled
-    shown: dict[str, Any] = backend_state(composition, served)
+    served.state.enabled = enabled  # here at once, whoever else may be slow
+    missing = await request.app[SWITCHING].switch(served.name, enabled=enabled)
+    answer: dict[str, Any] = shown(taken(composition, served)) | {"missing": missing}
     if not enabled and (without := without_quorum(composition, served.name)):
-        shown["warning"] = f"no quorum now, until something is enabled or comes back: {', '.join(without)}"
-    return json_response(shown)
+        answer["warning"] = f"no quorum now, until something is enabled or comes back: {', '.join(without)}"
+    return json_response(answer)
 
 
 def without_quorum(composition: Composition, name: str) -> list[str]:

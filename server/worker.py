@@ -1,17 +1,15 @@
 """A process that holds one model and answers a channel on a Unix socket. No HTTP: it starts fast and stays small."""
 
 import gc
-import socket
 import sys
 from functools import partial
-from pathlib import Path
 
 from backends.channel import answering
-from backends.channel.answering import BACKLOG
 from backends.worker import Reception
 from models.registry import Registry
 from server import logs
 from server.child import Parent, run
+from server.folder import listening_at
 from server.loading import loaded, version_of
 from server.plan import Plan, read_plan
 from server.settings import RemoteSettings
@@ -31,17 +29,6 @@ async def work(plan: Plan, name: str, parent: Parent) -> None:
             gc.freeze()
             parent.tell(ready=True)
             await parent.stop.wait()
-
-
-def listening_at(path: str) -> socket.socket:
-    """A socket that listens at `path`, in place of whatever a process that was killed left there."""
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    fresh = Path(path).with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    listening.bind(str(fresh))
-    listening.listen(BACKLOG)
-    fresh.rename(path)  # a caller finds either socket, never none
-    return listening
 
 
 def main(plan_path: str, name: str) -> None:

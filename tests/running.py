@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
@@ -36,17 +36,22 @@ def write_config(folder: Path, registry: Path, *, settings: str = "", inline: bo
 
 
 class Running:
-    """`chorus serve` on a free port, and a client of it."""
+    """`chorus serve` on a free port, and a client of it.
 
-    def __init__(self, config: Path, runtime: Path, *options: str) -> None:
+    A stopped process is left alone unless `hung_ms` says so; `within` is a command that runs it within bounds.
+    """
+
+    def __init__(
+        self, config: Path, runtime: Path, *options: str, hung_ms: int = 0, within: Sequence[str] = ()
+    ) -> None:
         self.runtime = runtime
         with (runtime / "log").open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "server", "serve", "--config", str(config), "--port", "0", *options],
+                [*within, sys.executable, "-m", "server", "serve", "--config", str(config), "--port", "0", *options],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env=os.environ | {"XDG_RUNTIME_DIR": str(runtime)},
+                env=os.environ | {"XDG_RUNTIME_DIR": str(runtime), "CHORUS_HUNG_MS": str(hung_ms)},
             )
         self.printed = self._printed()
         found = re.search(r"ready in .* at (http://[^\s;]+)", self.printed)

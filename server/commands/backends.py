@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from server.commands.client import Client, echo_json, json_option, url_option
+from server.commands.client import Client, echo_json, json_option, tell_missing, url_option
 from server.commands.terminal import wide_console
 
 EVERY_SECONDS = 1.0
@@ -61,6 +61,7 @@ def backends(context: click.Context, url: str | None, as_json: bool, watch: bool
         echo_json(answer)
     else:
         wide_console().print(table_of(answer["backends"]))
+        tell_missing(answer)
 
 
 @backends.command()
@@ -104,6 +105,7 @@ def _switch(context: click.Context, name: str, url: str | None, verb: str, *, as
     click.echo(f"{answer['name']} is {answer['state']}")
     if "warning" in answer:
         click.echo(f"warning: {answer['warning']}", err=True)
+    tell_missing(answer)
 
 
 def _watch(client: Client) -> None:

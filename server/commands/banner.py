@@ -34,7 +34,7 @@ def table_of(supervisor: Supervisor) -> Table:
     plan = supervisor.plan
     for name, pinned in plan.pinned.items():
         model, _, version = pinned.partition("@")
-        process = supervisor.workers.get(name, supervisor.front)
+        process = supervisor.workers.get(name, supervisor.fronts[0])
         pid = str(process.pid or "") if name in supervisor.workers else "inline"
         state = escape(f"{process.phase} {process.trouble}".strip())
         table.add_row(name, model, version, plan.runtimes[name], pid, state)

@@ -91,6 +91,12 @@ def default_url() -> str:
     return origin_of(server.host, server.port)
 
 
+def tell_missing(answer: Mapping[str, Any]) -> None:
+    """Say which processes of the server have not answered, so that what they know is not in `answer`."""
+    if missing := answer.get("missing"):
+        click.echo(f"warning: without {', '.join(missing)}, which did not answer in time", err=True)
+
+
 def echo_json(answer: Mapping[str, Any]) -> None:
     """Print `answer`, indented."""
     click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())

@@ -2,7 +2,7 @@
 
 import click
 
-from server.commands.client import Client, echo_json, json_option, url_option
+from server.commands.client import Client, echo_json, json_option, tell_missing, url_option
 from server.commands.terminal import wide_console
 from server.commands.timeline import drawing_of, table_of
 
@@ -38,7 +38,9 @@ def requests(
         answer = client.get("debug", "requests", request_id)
     if as_json:
         echo_json(answer)
-    elif request_id is not None:
+        return
+    tell_missing(answer)
+    if request_id is not None:
         console.print(drawing_of(answer, bars=console.is_terminal))
     elif answer["requests"]:
         console.print(table_of(answer["requests"]))

@@ -31,6 +31,11 @@ BIND_SECONDS = 2.0  # how long the front of a server that was just killed may st
 )  # fmt: skip
 @click.option("--host", help="The address to listen on.")
 @click.option("-p", "--port", type=click.IntRange(0, 65535), help="The port to listen on; 0 picks a free one.")
+@click.option(
+    "--workers", "--fronts", "fronts", type=click.IntRange(1, 64), metavar="N",
+    help="How many processes take requests, all on the one port; they share the processes of the models. One is enough "
+    "while its core is not full. [server] fronts in the file, also CHORUS_WORKERS.  [default: 1]",
+)  # fmt: skip
 @click.option("--loop", type=click.Choice(["uvloop", "asyncio"]), help="The event loop.")
 def serve(path: Path, **given: Any) -> None:
     """Serve the models and ensembles that a configuration names.
@@ -39,6 +44,7 @@ def serve(path: Path, **given: Any) -> None:
     Examples:
       chorus serve
       chorus serve --config fraud.toml --port 9000
+      chorus serve --workers 2
     """
     began = time.monotonic()
     config = _checked(path, given)

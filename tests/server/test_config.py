@@ -145,10 +145,36 @@ def test_every_field_of_the_server_can_come_from_the_environment(tmp_path: Path)
         "CHORUS_MAX_BODY_BYTES": "7",
         "CHORUS_ACCESS_LOG": "false",
         "CHORUS_LOOP": "asyncio",
+        "CHORUS_FRONTS": "3",
+        "CHORUS_MAX_CONNECTIONS": "100",
+        "CHORUS_HUNG_MS": "0",
         "CHORUS_SOMETHING_ELSE": "is not ours",
     }
     server = load(tmp_path, SMALL, {}, environ).server
-    assert msgspec.structs.astuple(server) == ("0.0.0.0", 80, "forest", 12.5, 7, False, "asyncio")
+    expected = ("0.0.0.0", 80, "forest", 12.5, 7, False, "asyncio", 3, 100, 0.0)
+    assert msgspec.structs.astuple(server) == expected
+
+
+def test_the_number_of_fronts_can_be_said_as_web_servers_do(tmp_path: Path) -> None:
+    assert load(tmp_path, SMALL, {}, {"CHORUS_WORKERS": "2"}).server.fronts == 2
+    assert load(tmp_path, SMALL, {}, {"CHORUS_WORKERS": "2", "CHORUS_FRONTS": "3"}).server.fronts == 3
+    assert mistakes(tmp_path, SMALL, {"fronts": 65}) == ["--workers: expected an integer from 1 to 64, got 65"]
+    assert mistakes(tmp_path, SMALL, {}, {"CHORUS_WORKERS": "many"}) == [
+        "CHORUS_WORKERS: expected an integer from 1 to 64, got 'many'"
+    ]
+
+
+def test_a_process_is_given_longer_than_a_heartbeat(tmp_path: Path) -> None:
+    (mistake,) = mistakes(tmp_path, "[server]\nhung_ms = 400\n" + SMALL)
+    assert mistake.endswith("hung_ms: expected 0, or at least 1000: a sign of life comes twice a second")
+
+
+def test_what_cannot_be_shared_among_the_fronts_is_said(tmp_path: Path) -> None:
+    text = "[server]\nfronts = 3\n" + REMOTE + "limit = 2\nthrottle = { rate = 2, period_s = 1 }\n"
+    (mistake,) = mistakes(tmp_path, text)
+    assert mistake.endswith("throttle: a rate of 2 cannot be shared by 3 fronts; take more of a longer period_s")
+    (warning,) = warnings_of(load(tmp_path, text.replace("rate = 2", "rate = 3")))
+    assert warning.endswith("limit: 2 cannot be shared by 3 fronts; each of them may have one call under way")
 
 
 def test_the_registry_of_the_file_is_relative_to_the_file_and_a_given_one_to_the_current_folder(

@@ -46,7 +46,10 @@ def test_every_line_can_be_switched_on(tmp_path: Path) -> None:
 def test_every_line_that_is_off_shows_what_holds_without_it(tmp_path: Path) -> None:
     text = written(demonstration())
     plain = read(tmp_path, text).config
-    keys = r"^# (?=(host|max_\w+|access_log|loop|limit|queue|inline|threads|weights|required|linger_ms) = )"
+    defaults = (
+        r"max_timeout_ms|max_body_bytes|access_log|loop|fronts|hung_ms|limit|queue|inline|threads|weights|required"
+    )
+    keys = rf"^# (?=(host|{defaults}|linger_ms) = )"
     assert read(tmp_path, re.sub(keys, "", text.partition("# [backends.with-")[0], flags=re.MULTILINE)).config == (
         read(tmp_path, text.partition("# [backends.with-")[0]).config
     )

@@ -1,0 +1,70 @@
+"""An application on a listening socket: taking connections and letting go of them are two steps."""
+
+import logging
+import socket
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from server.accepting import Accepting
+from server.board import Board
+from server.inference import LIMITS
+from server.routing import Route, server_of
+
+DRAIN_SECONDS = 10.0
+MANY = 1 << 20
+
+
+class serving:  # noqa: N801 - reads as a phrase
+    """Serve the `routes` of `app` on `listening`, at most `most` connections at once; in the end, finish what is begun.
+
+    `accepting` can be stopped before.
+    """
+
+    accepting: Accepting
+
+    def __init__(
+        self,
+        app: web.Application,
+        routes: Sequence[Route],
+        listening: socket.socket,
+        *,
+        most: int = MANY,
+        board: Board | None = None,
+    ) -> None:
+        # malformed HTTP is its caller's error, not ours; what handlers raise is caught and logged in the middleware
+        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+        self._server: web.Server | None = None
+        self._app = app
+        self._routes = routes
+        self._listening = listening
+        self.most = most
+        self._board = board
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return 0 if self._server is None else len(self._server.connections)
+
+    async def __aenter__(self) -> "serving":
+        self._server = server_of(
+            self._app,
+            self._routes,
+            max_body_bytes=self._app[LIMITS].max_body_bytes,
+            access_log=None,  # `server.middleware` writes our own, with the request id
+            handler_cancellation=True,
+            auto_decompress=False,
+            keepalive_timeout=75,
+        )
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=DRAIN_SECONDS)
+        await self._runner.setup()
+        self.accepting = Accepting(
+            self._listening, self._server, connections=lambda: self.connections, most=self.most, board=self._board
+        )
+        self.accepting.start()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.accepting.stop()
+        self._listening.close()
+        await self._runner.cleanup()

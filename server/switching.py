@@ -1,0 +1,75 @@
+"""A front's side of taking backends out of the vote: what the supervisor says, put into the composition."""
+
+import asyncio
+import itertools
+import os
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from server.composition import Composition, Current
+from server.peers import PATIENCE_SECONDS, Kind, Peers
+
+SUPERVISOR = "supervisor"
+
+
+class Switching:
+    """`tell` speaks to the supervisor, who answers to `hear`; `introduced` is set when that was for the first time."""
+
+    def __init__(self, peers: Peers, tell: Callable[..., None]) -> None:
+        self.introduced = asyncio.Event()
+        self._peers = peers
+        self._tell = tell
+        self._disabled: frozenset[str] = frozenset()
+        self._turn = -1
+        self._news = asyncio.Event()
+        self._current: Current | None = None
+        self._asked: dict[str, asyncio.Future[int]] = {}
+        self._count = itertools.count()
+
+    def hear(self, message: dict[str, Any]) -> None:
+        """The supervisor says who is out of the vote now."""
+        self._disabled, self._turn = frozenset(message["disabled"]), message["turn"]
+        if self._current is not None:
+            self.apply(self._current.composition)
+        self.introduced.set()
+        self._news.set()
+        self._news = asyncio.Event()
+        waiting = self._asked.get(message["asked"])
+        if waiting is not None and not waiting.done():
+            waiting.set_result(self._turn)
+
+    def attach(self, current: Current) -> None:
+        """Keep whatever `current` holds as the supervisor says."""
+        self._current = current
+        self.apply(current.composition)
+
+    def apply(self, composition: Composition) -> None:
+        """Take out of the vote of `composition` who is to be out of it, and nobody else."""
+        for name, served in composition.served.items():
+            served.state.enabled = name not in self._disabled
+
+    async def switch(self, name: str, *, enabled: bool) -> list[str]:
+        """Take `name` out of the vote of all fronts, or back; who has not said in time that it has done so."""
+        asked = f"{os.getpid()}-{next(self._count)}"
+        self._asked[asked] = answer = asyncio.get_running_loop().create_future()
+        self._tell(switch=name, enabled=enabled, asked=asked)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                turn = await answer
+        except TimeoutError:
+            return [SUPERVISOR, *self._peers.names]
+        finally:
+            del self._asked[asked]
+        return (await self._peers.ask(Kind.TURN, turn, int)).missing
+
+    async def reached(self, turn: int) -> int:
+        """Wait until the supervisor's word of that `turn` has come."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while self._turn < turn:
+                await self._news.wait()
+        return self._turn
+
+
+SWITCHING: web.AppKey[Switching] = web.AppKey("switching", Switching)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aggregator.feeding import Feed, feed_of, union_of
+from backends.feeding import Feed, feed_of, union_of
 from backends.served import Served
 from models.deadline import Deadline
 from models.types import (

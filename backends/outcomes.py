@@ -1,7 +1,8 @@
-"""What is counted about the answers of one ensemble; no clock, no I/O."""
+"""What is counted about the answers of one composite; no clock, no I/O."""
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Protocol
 
 from backends.histogram import SHARES, Histogram
 from models.types import MemberReport, Report
@@ -10,8 +11,27 @@ KEEP = 0.95  # how much of what a member usually takes is remembered from one an
 NO_QUORUM = "no_quorum"
 
 
+class Recorder(Protocol):
+    """Whatever counts how answers came about."""
+
+    def record(self, report: Report, seconds: float, *, answered: bool) -> None:
+        """A request ended after `seconds`, with or without an answer."""
+
+
+class PartOutcomes:
+    """What became of each part of a composite that is no ensemble."""
+
+    def __init__(self) -> None:
+        self.fates: Counter[tuple[str, str, str]] = Counter()  # (part, fate, reason)
+
+    def record(self, report: Report, seconds: float, *, answered: bool) -> None:
+        """A request ended after `seconds`, with or without an answer."""
+        for part in report.parts:
+            self.fates[part.name, part.fate, part.reason] += 1
+
+
 class Outcomes:
-    """Answers by status, each member's fates, the agreement of each row, and the time saved by leaving early.
+    """Of an ensemble: answers by status, members' fates, the agreement of each row, the time saved by leaving early.
 
     What a member that was let go would still have taken nobody knows; it is taken to be what it usually takes.
     """

@@ -19,6 +19,7 @@ Array = npt.NDArray[Any]
 Task = Literal["classification", "regression", "embedding", "text", "transform"]
 Fate = Literal["ok", "unneeded", "late", "failed", "skipped"]
 Status = Literal["complete", "decided", "partial", "fallback"]
+Scalar = str | float | int | bool
 
 PROBABILITIES = "probabilities"
 PREDICTIONS = "predictions"
@@ -104,7 +105,8 @@ NO_PARAMETERS = Parameters()
 class InferRequest:
     """Named tensors with `rows` rows each. `trace` is the caller's W3C `traceparent`, passed on as it came.
 
-    `stopwatch`: whoever answers times the stages of its work with it.
+    `extra`: what it says beside its rows and our own parameters, for those who decide by it whom to ask. `stopwatch`:
+    whoever answers times the stages of its work with it.
     """
 
     inputs: Mapping[str, Array]
@@ -112,6 +114,7 @@ class InferRequest:
     parameters: Parameters = NO_PARAMETERS
     trace: str = ""
     stopwatch: "Stopwatch | None" = None
+    extra: "Mapping[str, Scalar]" = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -135,7 +138,35 @@ class MemberReport:
     reason: str = ""
     elapsed: float | None = None
     scores: Array | None = None  # what it said, if it answered
-    report: "Report | None" = None  # its own, where it is an ensemble
+    report: "Report | None" = None  # its own, where it is a composite
+
+
+@dataclass(frozen=True, slots=True)
+class PartReport:
+    """What became of a part of a composite that is no ensemble: a step of a chain, a branch of a switch.
+
+    It `began` on the clock of durations, None if it was never asked, and took `elapsed` seconds. `rows` are those
+    that it was asked about, None for all. `facts` are what its kind has to say of it, as JSON has them.
+    """
+
+    name: str
+    version: str
+    fate: Fate = "ok"
+    reason: str = ""
+    began: float | None = None
+    elapsed: float | None = None
+    rows: tuple[int, ...] | None = None
+    report: "Report | None" = None  # its own, where it is a composite
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+    def of_rows(self, rows: slice) -> "PartReport":
+        """The same, of `rows` alone."""
+        if self.rows is None:
+            return replace(self, report=self.report and self.report.of_rows(rows))
+        inside = [at for at, row in enumerate(self.rows) if rows.start <= row < rows.stop]
+        kept = slice(inside[0], inside[-1] + 1) if inside else slice(0, 0)
+        own = tuple(row - rows.start for row in self.rows[kept])
+        return replace(self, rows=own, report=self.report and self.report.of_rows(kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +184,10 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How an answer came about. Of a backend that is not an ensemble: itself, asked and answered.
+    """How an answer came about. Of a backend that is one model: itself, asked and answered.
 
-    `rows` are this request's, of all that its members were asked at once.
+    `rows` are this request's, of all that its members were asked at once. A composite that is no ensemble has `parts`;
+    all else is then that of the ensemble among them which had the last word, if there was one.
     """
 
     status: Status = "complete"
@@ -169,6 +201,7 @@ class Report:
     disagreed: tuple[int, ...] | None = None  # rows under `min_agreement`, where the ensemble has one
     settled: Settled | None = None
     labels: tuple[str, ...] = ()  # the order of the members' scores
+    parts: tuple[PartReport, ...] = ()
     rows: slice = field(default_factory=lambda: ALL_ROWS)
 
     def said(self, name: str) -> Array | None:
@@ -177,11 +210,16 @@ class Report:
         return None if scores is None else scores[self.rows]
 
     def nested(self, name: str) -> "Report | None":
-        """How the answer of member `name` to these rows came about, where it is an ensemble."""
+        """How the answer of member `name` to these rows came about, where it is a composite."""
         own = self.members[name].report
-        return None if own is None else own.part(self.rows)
+        return None if own is None else own.of_rows(self.rows)
 
-    def part(self, rows: slice) -> "Report":
+    @property
+    def is_composite(self) -> bool:
+        """Whether anyone else was asked."""
+        return bool(self.members or self.parts)
+
+    def of_rows(self, rows: slice) -> "Report":
         """The report on `rows` of these rows."""
         if rows == ALL_ROWS:
             return self
@@ -194,6 +232,7 @@ class Report:
             agreement=None if self.agreement is None else self.agreement[rows],
             entropy=None if self.entropy is None else self.entropy[rows],
             disagreed=disagreed,
+            parts=tuple(part.of_rows(rows) for part in self.parts),
             rows=slice(first + rows.start, first + rows.stop),
         )
 

@@ -32,7 +32,7 @@ def backend_state(composition: Composition, served: Served) -> dict[str, Any]:
     quantiles = statistics.quantiles(tuple(LEVELS.values()))
     shown: dict[str, Any] = {
         "name": served.name,
-        "kind": "ensemble" if served.members else "model",
+        "kind": served.kind,
         "state": _phase(composition, served),
         "version": served.version,
         "runtime": served.runtime,
@@ -43,14 +43,14 @@ def backend_state(composition: Composition, served: Served) -> dict[str, Any]:
         "latency_ms": quantiles and dict(zip(LEVELS, map(milliseconds, quantiles), strict=True)),
         "last_errors": list(statistics.last_errors),
     }
-    if served.members:
-        return shown | {"members": served.members, "quorum": served.quorum}
+    if served.parts:
+        return shown | {"parts": served.parts} | dict(served.about())
     return shown | {"pid": state.pid, "restarts": state.restarts}
 
 
 def _phase(composition: Composition, served: Served) -> str:
     if not served.state.enabled:
         return "disabled"
-    if served.members:
-        return "ready" if composition.ready(served) else "no quorum"
+    if served.parts:
+        return "ready" if composition.ready(served) else served.lacking
     return served.state.phase

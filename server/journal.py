@@ -102,7 +102,7 @@ def _kept_by(arrays: Iterable[Array]) -> int:
 
 def _cut_report(report: Report, rows: int) -> Report:
     """The report on the first `rows`, and nothing that keeps the others."""
-    part = report.part(slice(0, rows))
+    part = report.of_rows(slice(0, rows))
     members = {
         name: replace(said, scores=_cut(part.said(name), rows), report=_cut_nested(part.nested(name), rows))
         for name, said in part.members.items()

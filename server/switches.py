@@ -28,16 +28,16 @@ def _switched(request: web.Request, *, enabled: bool) -> web.Response:
     served = composition.find(request.match_info["name"])
     served.state.enabled = enabled
     shown: dict[str, Any] = backend_state(composition, served)
-    if not enabled and (without := without_quorum(composition, served.name)):
-        shown["warning"] = f"no quorum now, until something is enabled or comes back: {', '.join(without)}"
+    if not enabled and (without := unanswerable(composition, served.name)):
+        shown["warning"] = f"cannot answer until something is enabled or comes back: {', '.join(without)}"
     return json_response(shown)
 
 
-def without_quorum(composition: Composition, name: str) -> list[str]:
-    """The ensembles with `name` in them, however deep, that cannot answer now."""
+def unanswerable(composition: Composition, name: str) -> list[str]:
+    """The composites with `name` in them, however deep, that cannot answer now."""
     served = composition.served
 
-    def holds(ensemble: str) -> bool:
-        return any(member == name or holds(member) for member in served[ensemble].members)
+    def holds(composite: str) -> bool:
+        return any(part == name or holds(part) for part in served[composite].parts)
 
     return [one for one in served if holds(one) and not composition.ready(served[one])]

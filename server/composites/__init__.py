@@ -1,0 +1,15 @@
+"""The kinds of composites: ways to make one backend of others. A new kind is a file of this package and a line here."""
+
+from server.composites.ensemble import ENSEMBLE
+from server.composites.kind import AnyKind, CompositeSettings
+
+KINDS: tuple[AnyKind, ...] = (
+    ENSEMBLE,
+)  # fmt: skip
+
+_BY_SETTINGS = {kind.settings: kind for kind in KINDS}
+
+
+def kind_of(settings: CompositeSettings) -> AnyKind:
+    """The kind that `settings` are for."""
+    return _BY_SETTINGS[type(settings)]

@@ -6,7 +6,7 @@ All offsets are milliseconds since the request's headers were read.
 from datetime import UTC, datetime
 from typing import Any
 
-from models.types import Array, Report, Settled
+from models.types import Array, PartReport, Report, Settled
 from server.codecs.outcome import milliseconds
 from server.journal import Entry
 
@@ -39,6 +39,8 @@ def timeline(entry: Entry) -> dict[str, Any]:
         shown |= {"degraded": report.degraded, "quorum": report.quorum}
         shown |= _settled(report.settled, entry.began)
         shown["members"] = _members(report, entry.began)
+    if report is not None and report.parts:
+        shown["parts"] = _parts(report, entry.began)
     if entry.answer is not None:
         shown["answer"] = _said(entry.answer, entry.labels) | _agreement(report)
     return shown
@@ -55,7 +57,7 @@ def decided(entry: Entry) -> str:
     if report is None:
         return f"{entry.code} in {entry.place}" if entry.place else entry.code
     if report.settled is None:
-        return "answered by itself"
+        return _by_parts(entry, report)
     at = f"{_offset(report.settled, entry.began):.3g} ms"
     missed = bool(entry.code) or report.status == "fallback"
     if report.settled.late:
@@ -64,6 +66,14 @@ def decided(entry: Entry) -> str:
     else:
         settled = _by_a_member(report, report.settled.by, at, missed=missed)
     return f"{settled}: the fallback" if report.status == "fallback" else settled
+
+
+def _by_parts(entry: Entry, report: Report) -> str:
+    """Where there was no vote."""
+    if entry.code:
+        failed = [part.name for part in report.parts if part.fate not in ("ok", "unneeded") and part.began is not None]
+        return f"{entry.code} of {', '.join(failed)}" if failed else entry.code
+    return f"answered by {', '.join(part.name for part in report.parts)}" if report.parts else "answered by itself"
 
 
 def _by_a_member(report: Report, by: str, at: str, *, missed: bool) -> str:
@@ -108,8 +118,33 @@ def _member(name: str, report: Report, start: float | None, began: float) -> dic
     }
     if scores is not None:
         shown["said"] = _said(scores, report.labels)
-    if nested is not None:
+    if nested is not None and nested.parts:
+        shown["parts"] = _parts(nested, began)
+    elif nested is not None:
         shown["members"] = _members(nested, began)
+    return shown
+
+
+def _parts(report: Report, began: float) -> list[dict[str, Any]]:
+    return [_part(part, began) for part in report.parts]
+
+
+def _part(part: PartReport, began: float) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "name": part.name,
+        "start_ms": None if part.began is None else milliseconds(part.began - began),
+        "duration_ms": None if part.elapsed is None else milliseconds(part.elapsed),
+        "fate": part.fate,
+        "reason": part.reason or None,
+        "version": part.version,
+        **part.facts,
+    }
+    if part.rows is not None:
+        shown["rows"] = part.rows
+    if part.report is not None and part.report.parts:
+        shown["parts"] = _parts(part.report, began)
+    elif part.report is not None:
+        shown["members"] = _members(part.report, began)
     return shown
 
 

@@ -3,14 +3,15 @@
 Source: https://kserve.github.io/website/latest/modelserving/data_plane/v1_protocol/
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from models.oip.wire import check_envelope, parse
-from models.types import PREDICTIONS, PROBABILITIES, InferRequest, InferResponse, Signature
+from models.types import PREDICTIONS, PROBABILITIES, Array, InferRequest, InferResponse, Signature
 from server.codecs.instances import read_instances
-from server.codecs.outcome import SharedMembers, members_of, outcome
+from server.codecs.outcome import SharedMembers, members_of, outcome, parts_of
 from server.codecs.parameters import read_parameters
 
 
@@ -48,16 +49,28 @@ def encode(response: InferResponse, signature: Signature, model: str, elapsed: f
         answer["entropy"] = report.entropy.tolist()
     answer["outcome"] = outcome(response, model, elapsed)
     if report.members:
-        answer["members"] = members_of(report, signature) if explain else _MEMBERS(report)
+        answer["members"] = members_of(report, explain=True) if explain else _MEMBERS(report)
+    if report.parts:
+        answer["parts"] = parts_of(report)
     return _ENCODER.encode(answer)
 
 
 def _answer(response: InferResponse, signature: Signature) -> dict[str, Any]:
-    if not signature.labels:
+    if signature.task == "regression":
         return {"predictions": response.outputs[PREDICTIONS].tolist()}
+    if not signature.labels:
+        return {"predictions": _rows_of(response.outputs)}
     probabilities = response.outputs[PROBABILITIES]
     return {
         "predictions": [signature.labels[at] for at in probabilities.argmax(axis=1).tolist()],
         "labels": signature.labels,
         "probabilities": probabilities.tolist(),
     }
+
+
+def _rows_of(outputs: Mapping[str, Array]) -> list[Any]:
+    """Row by row: a value, a list, or, of several outputs, an object with their names, as in TensorFlow Serving."""
+    columns = {name: array.tolist() for name, array in outputs.items()}
+    if len(columns) == 1:
+        return next(iter(columns.values()))
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from models.types import Array, InferResponse, MemberReport, Report, Signature
+from models.types import Array, InferResponse, MemberReport, PartReport, Report
 
 
 def outcome(response: InferResponse, model: str, elapsed: float) -> dict[str, Any]:
@@ -28,13 +28,43 @@ def facts(report: Report, elapsed: float) -> dict[str, Any]:
     }
 
 
-def members_of(report: Report, signature: Signature | None = None) -> dict[str, Any]:
-    """What became of each member; with `signature`, the ensemble's, also what each said."""
+def members_of(report: Report, *, explain: bool = False) -> dict[str, Any]:
+    """What became of each member; to `explain`, also what each said."""
     shown = {name: _member(said) for name, said in report.members.items()}
-    if signature is not None:
+    if explain:
         for name, member in shown.items():
             if (scores := report.said(name)) is not None:
-                member |= _said(scores, signature)
+                member |= _said(scores, report.labels)
+    return shown
+
+
+def parts_of(report: Report) -> list[dict[str, Any]]:
+    """What became of each part of a composite, and under it of its own.
+
+    Members that are not those of the report itself stand with the part that asked them.
+    """
+    return [_part(said, with_members=not report.members) for said in report.parts]
+
+
+def _part(said: PartReport, *, with_members: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {"name": said.name, **fate_of(said), "version": said.version}
+    if said.rows is not None:
+        shown["rows"] = said.rows
+    shown |= said.facts
+    if said.report is not None:
+        if said.report.parts:
+            shown["parts"] = [_part(one, with_members=with_members) for one in said.report.parts]
+        elif said.report.members and with_members:
+            shown["members"] = members_of(said.report)
+    return shown
+
+
+def fate_of(said: MemberReport | PartReport) -> dict[str, Any]:
+    """The fate of a member or a part, and how long it took."""
+    shown: dict[str, Any] = {"fate": said.fate}
+    if said.reason:
+        shown["reason"] = said.reason
+    shown["elapsed_ms"] = None if said.elapsed is None else milliseconds(said.elapsed)
     return shown
 
 
@@ -52,20 +82,14 @@ class SharedMembers:
 
 
 def _member(said: MemberReport) -> dict[str, Any]:
-    shown: dict[str, Any] = {"fate": said.fate}
-    if said.reason:
-        shown["reason"] = said.reason
-    shown["elapsed_ms"] = None if said.elapsed is None else milliseconds(said.elapsed)
-    shown["weight"] = said.weight
-    shown["version"] = said.version
-    return shown
+    return fate_of(said) | {"weight": said.weight, "version": said.version}
 
 
-def _said(scores: Array, signature: Signature) -> dict[str, Any]:
-    if not signature.labels:
+def _said(scores: Array, labels: tuple[str, ...]) -> dict[str, Any]:
+    if not labels:
         return {"predictions": scores[:, 0].tolist()}
     best = scores.argmax(axis=1).tolist()
-    return {"predictions": [signature.labels[at] for at in best], "probabilities": scores.tolist()}
+    return {"predictions": [labels[at] for at in best], "probabilities": scores.tolist()}
 
 
 def milliseconds(seconds: float) -> float:

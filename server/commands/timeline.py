@@ -29,7 +29,7 @@ def table_of(requests: list[dict[str, Any]]) -> Table:
 def drawing_of(one: dict[str, Any], *, bars: bool) -> RenderableType:
     """One request; with `bars`, each member's time is drawn, and the moment when the answer was decided is marked."""
     parts: list[RenderableType] = list(_heading(one))
-    if "members" in one:
+    if "members" in one or "parts" in one:
         parts += [Text(""), _members(one, bars=bars)]
     if "answer" in one:
         parts += [Text(""), Text(f"answer  {words(one['answer'], one['rows'])}")]
@@ -48,12 +48,12 @@ def _heading(one: dict[str, Any]) -> Iterator[Text]:
 
 def _members(one: dict[str, Any], *, bars: bool) -> Table:
     table = Table(box=None, pad_edge=False)
-    table.add_column("member", no_wrap=True)
+    table.add_column("part" if "parts" in one else "member", no_wrap=True)
     if bars:
         table.add_column(_ruler(one), no_wrap=True, min_width=WIDTH)
     for heading in ("start ms", "took ms", "fate", "weight", "said"):
         table.add_column(heading, justify="right" if heading.endswith("ms") or heading == "weight" else "left")
-    for depth, member in _flat(one["members"]):
+    for depth, member in _flat(one):
         drawn = [_bar(member, one)] if bars else []
         fate = f"{member['fate']}: {member['reason']}" if member["reason"] else member["fate"]
         table.add_row(
@@ -62,10 +62,10 @@ def _members(one: dict[str, Any], *, bars: bool) -> Table:
             _number(member["start_ms"]),
             _number(member["duration_ms"]),
             Text(fate, STYLES[member["fate"]]),
-            f"{member['weight']:g}",
+            f"{member['weight']:g}" if "weight" in member else "",
             Text(words(member["said"], one["rows"]) if "said" in member else ""),
         )
-    if bars:
+    if bars and "decided_at_ms" in one:
         table.add_row(
             "",
             _mark(one),
@@ -78,11 +78,11 @@ def _members(one: dict[str, Any], *, bars: bool) -> Table:
     return table
 
 
-def _flat(members: list[dict[str, Any]], depth: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Members, and under each that is an ensemble its own."""
-    for member in members:
-        yield depth, member
-        yield from _flat(member.get("members", []), depth + 1)
+def _flat(one: dict[str, Any], depth: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Parts, or members where there are none, and under each that is a composite its own."""
+    for part in one.get("parts", one.get("members", [])):
+        yield depth, part
+        yield from _flat(part, depth + 1)
 
 
 def _ruler(one: dict[str, Any]) -> str:
@@ -97,6 +97,8 @@ def _mark(one: dict[str, Any]) -> str:
 
 
 def _bar(member: dict[str, Any], one: dict[str, Any]) -> Text:
+    if "parts" in one and member["start_ms"] is None:  # it was never asked
+        return Text("")
     start, took = member["start_ms"] or 0.0, member["duration_ms"] or 0.0
     return Text(bar(start / one["elapsed_ms"], (start + took) / one["elapsed_ms"], WIDTH), STYLES[member["fate"]])
 

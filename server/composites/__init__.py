@@ -1,11 +1,13 @@
 """The kinds of composites: ways to make one backend of others. A new kind is a file of this package and a line here."""
 
+from server.composites.chain import CHAIN
 from server.composites.ensemble import ENSEMBLE
 from server.composites.kind import AnyKind, CompositeSettings
 
 KINDS: tuple[AnyKind, ...] = (
     ENSEMBLE,
-)  # fmt: skip
+    CHAIN,
+)
 
 _BY_SETTINGS = {kind.settings: kind for kind in KINDS}
 

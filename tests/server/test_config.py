@@ -358,7 +358,9 @@ def test_each_cycle_is_named_once(tmp_path: Path) -> None:
     lines = mistakes(tmp_path, SMALL + nested)
     assert len(lines) == 2
     assert any(line.endswith("nothing can be a part of itself: d > d") for line in lines)
-    assert any(f"part of itself: {cycle}" in line for line in lines for cycle in ("a > b > c", "b > c > a", "c > a > b"))
+    assert any(
+        f"part of itself: {cycle}" in line for line in lines for cycle in ("a > b > c", "b > c > a", "c > a > b")
+    )
 
 
 def test_a_name_is_a_backend_or_an_ensemble(tmp_path: Path) -> None:

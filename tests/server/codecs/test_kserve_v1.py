@@ -172,7 +172,7 @@ MEMBERS = {
     "forest": MemberReport("ok", 2.0, "3", elapsed=0.001, scores=np.array([[0.5, 0.5]])),
     "away": MemberReport("skipped", 1.0, "1", "away"),
 }
-PARTIAL = Report("partial", True, 2, 1, 1, MEMBERS, np.array([0.75]), np.array([0.5]))
+PARTIAL = Report("partial", True, 2, 1, 1, MEMBERS, np.array([0.75]), np.array([0.5]), labels=("no", "yes"))
 
 
 def test_an_answer_of_an_ensemble_says_how_it_came_about() -> None:

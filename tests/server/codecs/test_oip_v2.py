@@ -187,7 +187,7 @@ def test_an_answer_of_an_ensemble_says_flatly_how_it_came_about() -> None:
 def test_explained_answers_say_what_each_member_said(explain: bool) -> None:
     said = {"a": MemberReport("ok", 1.0, "1", scores=np.array([[0.25, 0.75]])), "b": MemberReport("late", 1.0, "1")}
     call = Call(InferRequest({}, parameters=Parameters(explain=explain)), None, {PREDICTIONS: False}, "theirs")
-    response = InferResponse({PROBABILITIES: np.array([[0.5, 0.5]])}, report=Report(members=said))
+    response = InferResponse({PROBABILITIES: np.array([[0.5, 0.5]])}, report=Report(members=said, labels=("no", "yes")))
     body, _ = oip_v2.encode(response, YES_NO, call, model="m", version="3", elapsed=0.0)
     outputs = {output["name"]: output["data"] for output in msgspec.json.decode(body)["outputs"]}
     theirs = {"members.a.predictions": ["yes"], "members.a.probabilities": [0.25, 0.75]} if explain else {}

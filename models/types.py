@@ -88,6 +88,11 @@ def regressor(inputs: tuple[TensorSpec, ...]) -> Signature:
     return Signature("regression", inputs, (TensorSpec(PREDICTIONS, "FP64", (-1,)),))
 
 
+def transformer(inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> Signature:
+    """The signature of what makes other tensors of its inputs, for a model to be asked about."""
+    return Signature("transform", inputs, outputs)
+
+
 @dataclass(frozen=True, slots=True)
 class Parameters:
     """What a request may ask of an ensemble beyond its answer; None is the ensemble's own setting."""

@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from models.columns import INPUT
+from models.types import PREDICTIONS
 from server.composites import KINDS
 from server.composites.kind import CompositeSettings
 from server.consistency import mistakes_of, warnings_of
@@ -188,8 +190,8 @@ def _backends(tables: Mapping[str, Any], reading: Reading, folder: Path) -> dict
 def _backend(raw: Any, table: str, reading: Reading, folder: Path) -> Backend | None:
     """One kind of backend, by the key that marks it, and nothing that only another kind has."""
     kind = kind_of(raw)
-    if kind is RemoteSettings and raw.get("task") == "regression":
-        raw = {"output": "predictions", **raw}
+    if kind is RemoteSettings and (output := {"regression": PREDICTIONS, "transform": INPUT}.get(raw.get("task"))):
+        raw = {"output": output, **raw}
     read = reading.struct(raw, kind, table, other=others_of(kind))
     if isinstance(read, RemoteSettings) and isinstance(read.url, str):
         return msgspec.structs.replace(read, url=read.url.rstrip("/"))

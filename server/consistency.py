@@ -4,6 +4,8 @@ import graphlib
 from collections.abc import Collection, Iterator, Mapping
 from urllib.parse import SplitResult, urlsplit
 
+from models.columns import specs_of
+from models.rows import width_of
 from server.composites import kind_of
 from server.composites.kind import CompositeSettings
 from server.settings import Config, PythonSettings, RemoteSettings
@@ -23,8 +25,9 @@ def mistakes_of(config: Config, names: Mapping[str, Collection[str]]) -> Iterato
             yield from _of_remote(f"backends.{shown_key(name)}", backend)
         elif isinstance(backend, PythonSettings):
             yield from _of_declared(f"backends.{shown_key(name)}", backend)
-            if backend.example and len(backend.example) != len(backend.features):
-                expected = f"expected {len(backend.features)} values, one for each feature, got {len(backend.example)}"
+            width = sum(map(width_of, specs_of(backend.features, nullable=False)))
+            if backend.example and len(backend.example) != width:
+                expected = f"expected {width} values, one for each feature, got {len(backend.example)}"
                 yield Mistake(f"backends.{shown_key(name)}", "example", expected)
     for name, settings in config.composites.items():
         yield from _of_composite(name, settings, known)
@@ -81,6 +84,11 @@ def _of_declared(table: str, backend: RemoteSettings | PythonSettings) -> Iterat
         yield Mistake(table, "features", "expected at least one")
     yield from _repeated(table, "features", backend.features)
     yield from _repeated(table, "labels", backend.labels)
+    yield from _repeated(table, "outputs", backend.outputs)
+    if backend.task == "transform" and not backend.outputs:
+        yield Mistake(table, "outputs", "a transform needs at least one")
+    if backend.task != "transform" and backend.outputs:
+        yield Mistake(table, "outputs", f"not for {backend.task}, whose outputs are known")
     if backend.task == "classification":
         if len(backend.labels) < 2:
             yield Mistake(table, "labels", "a classifier needs at least two, in the order of its probabilities")

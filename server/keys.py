@@ -33,14 +33,17 @@ BACKEND = {
     "url": Key("the address of a server of the Open Inference Protocol v2, or a list of them", "http://127.0.0.1:8000"),
     "features": Key("the names of the columns, in the order of its input", ["length", "width"]),
     "labels": Key("in the order of its probabilities", ["no", "yes"]),
-    "task": Key("what it answers with: probabilities, or a number"),
+    "task": Key("what it answers with: probabilities, a number, or tensors for others to be asked about"),
     "input": Key("the name of its input tensor"),
     "inputs": Key("where each feature is a tensor of its own, their names by feature", {"length": "x1", "width": "x2"}),
     "datatype": Key("of its input, over there"),
     "gives": Key("whether its output is probabilities, or only a label per row, which then counts as certain"),
     "binary": Key("send tensors as raw bytes; false for servers that take JSON only, such as MLServer"),
     "throttle": Key("in any period_s seconds at most rate calls begin, at each address", {"rate": 200, "period_s": 1}),
-    "output": Key("the name of its output tensor; of a regression, unless given, predictions"),
+    "output": Key("the name of its output tensor; unless given that of a Chorus: predictions of a regression, ..."),
+    "outputs": Key(
+        "what a transform gives: columns, each name or name:DATATYPE, or tensors, name:DATATYPE[3,4]", ["x"]
+    ),
     "temperature": Key("divides the logarithms of its probabilities: over 1 makes it less sure of itself", 1.5),
 }
 TIMEOUT = {"timeout_ms": Key("how long an answer may take, where the request does not say", 1000)}

@@ -105,18 +105,20 @@ class RemoteSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind
     """`[backends.NAME]` for a model behind a `url`, or behind several; `model` and the tensors are named as over there.
 
     All features are one tensor, `input`, or each is a tensor (n, 1) that `inputs` names. `gives = "labels"`: the output
-    is no probabilities but a label per row, a string or an integer.
+    is no probabilities but a label per row, a string or an integer. `outputs`: those of a transform, as those of a
+    function; columns of float32 are one tensor, `output`.
     """
 
     model: Model
     url: Text | tuple[Text, ...]
     features: tuple[Text, ...]
     labels: tuple[Text, ...] = ()
-    task: Literal["classification", "regression"] = "classification"
+    task: Literal["classification", "regression", "transform"] = "classification"
+    outputs: tuple[Text, ...] = ()
     input: Text = "features"
     inputs: dict[str, Text] = {}
     datatype: Literal["FP32", "FP64"] = "FP32"
-    output: Text = "probabilities"  # of a regression, once read: predictions
+    output: Text = "probabilities"  # of a regression, once read: predictions; of a transform: features
     gives: Literal["probabilities", "labels"] = "probabilities"
     binary: bool = True
     throttle: ThrottleSettings | None = None
@@ -132,7 +134,8 @@ class RemoteSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind
 class PythonSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind", tag="python"):
     """`[backends.NAME]` for a function of the user's, `pkg.mod:function`; see `models.runtimes.python`.
 
-    A feature is `name`, or `name:DATATYPE` where it is no float32. `path`: the folder that Python looks in first,
+    A feature is `name`, or `name:DATATYPE` where it is no float32, or `name:DATATYPE[3,4]` where it is no column but a
+    tensor; so are the `outputs` of a transform. `path`: the folder that Python looks in first,
     absolute once read, in the file relative to the file's own folder. `example`: a row to try it with at the start, and
     to show callers. `inline`: as of a model of the registry.
     """
@@ -140,7 +143,8 @@ class PythonSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind
     python: Function
     features: tuple[Text, ...]
     labels: tuple[Text, ...] = ()
-    task: Literal["classification", "regression"] = "classification"
+    task: Literal["classification", "regression", "transform"] = "classification"
+    outputs: tuple[Text, ...] = ()
     path: Text = "."
     nullable: bool = False
     temperature: Temperature | None = None

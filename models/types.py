@@ -111,7 +111,8 @@ class InferRequest:
     """Named tensors with `rows` rows each. `trace` is the caller's W3C `traceparent`, passed on as it came.
 
     `extra`: what it says beside its rows and our own parameters, for those who decide by it whom to ask. `stopwatch`:
-    whoever answers times the stages of its work with it.
+    whoever answers times the stages of its work with it. `origins`: of several requests that are asked as one these, in
+    the order of their rows; see `origins_of`.
     """
 
     inputs: Mapping[str, Array]
@@ -120,10 +121,43 @@ class InferRequest:
     trace: str = ""
     stopwatch: "Stopwatch | None" = None
     extra: "Mapping[str, Scalar]" = field(default_factory=dict)
+    origins: "tuple[InferRequest | Origin, ...]" = ()
 
     @property
     def rows(self) -> int:
         return len(next(iter(self.inputs.values())))
+
+    def of_rows(self, rows: Array) -> "InferRequest":
+        """The same, of some of its rows, which ascend."""
+        inputs = {name: array[rows] for name, array in self.inputs.items()}
+        if not self.origins:
+            return replace(self, inputs=inputs)
+        whole = origins_of(self)
+        owners = np.repeat(np.arange(len(whole)), [origin.rows for origin in whole])[rows]
+        kept = zip(*(part.tolist() for part in np.unique(owners, return_counts=True)), strict=True)
+        return replace(
+            self, inputs=inputs, origins=tuple(Origin(whole[at].id, whole[at].extra, count) for at, count in kept)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Some rows of one of several requests that are asked as one."""
+
+    id: str
+    extra: "Mapping[str, Scalar]"
+    rows: int
+
+
+def origins_of(request: InferRequest) -> "list[InferRequest | Origin]":
+    """The requests whose rows are asked as one, be it `request` alone."""
+    if not request.origins:
+        return [request]
+    return [
+        one
+        for origin in request.origins
+        for one in (origins_of(origin) if isinstance(origin, InferRequest) else [origin])
+    ]
 
 
 ALL_ROWS = slice(None)
@@ -260,4 +294,4 @@ def joined(requests: Sequence[InferRequest]) -> InferRequest:
     if len(requests) == 1:
         return first
     inputs = {name: np.concatenate([request.inputs[name] for request in requests]) for name in first.inputs}
-    return InferRequest(inputs, f"{first.id}.and-{len(requests) - 1}", trace=first.trace)
+    return InferRequest(inputs, f"{first.id}.and-{len(requests) - 1}", trace=first.trace, origins=tuple(requests))

@@ -48,7 +48,7 @@ async def _v1(request: web.Request, served: Served) -> web.Response:
     exchange = request[EXCHANGE]
     exchange.asked = served
     trace = identity.traceparent(request.headers.get("traceparent"))
-    call, timeout = kserve_v1.decode(await body_of(request), served.signature, exchange.id, trace)
+    call, timeout = kserve_v1.decode(await body_of(request), served.signature, exchange.id, trace, served.extra)
     response = await _ask(request, served, call, timeout)
     body = kserve_v1.encode(response, served.signature, served.name, _elapsed(request), explain=call.parameters.explain)
     return web.Response(body=body, headers=_headers(response), content_type="application/json")
@@ -62,7 +62,7 @@ async def infer_v2(request: web.Request) -> web.Response:
     exchange.asked = served
     trace = identity.traceparent(request.headers.get("traceparent"))
     header_length = header_length_of(request)
-    call = oip_v2.decode(await body_of(request), header_length, served.signature, exchange.id, trace)
+    call = oip_v2.decode(await body_of(request), header_length, served.signature, exchange.id, trace, served.extra)
     response = await _ask(request, served, call.request, call.timeout)
     body, length = oip_v2.encode(
         response, served.signature, call, model=served.name, version=served.version, elapsed=_elapsed(request)

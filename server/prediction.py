@@ -57,7 +57,7 @@ class InProcess:
     async def ask(self, body: bytes) -> dict[str, Any]:
         began = time.perf_counter()
         served = self.served
-        call, timeout = kserve_v1.decode(body, served.signature, "", "")
+        call, timeout = kserve_v1.decode(body, served.signature, "", "", served.extra)
         served.check(call.parameters)
         deadline = served.deadline(asyncio.get_running_loop().time(), timeout, MAX_SECONDS)
         response = await served.backend(call, deadline)

@@ -3,7 +3,7 @@
 Source: https://kserve.github.io/website/latest/modelserving/data_plane/v1_protocol/
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -27,17 +27,19 @@ _ENCODER = msgspec.json.Encoder()
 _MEMBERS = SharedMembers()
 
 
-def decode(body: bytes, signature: Signature, request_id: str, trace: str) -> tuple[InferRequest, float | None]:
-    """The request in `body`, and its timeout in seconds if it names one.
+def decode(
+    body: bytes, signature: Signature, request_id: str, trace: str, extra: Collection[str] = ()
+) -> tuple[InferRequest, float | None]:
+    """The request in `body`, and its timeout in seconds if it names one. `extra`: parameters that are not ours.
 
     Raises:
         InvalidRequest: with the place.
     """
     wire = parse(_DECODER, body)
-    asked = read_parameters(wire.parameters)
+    asked = read_parameters(wire.parameters, extra)
     inputs = read_instances(bytes(wire.instances), signature)
     check_envelope(body, (wire.instances,))
-    return InferRequest(inputs, request_id, asked.parameters, trace), asked.timeout
+    return InferRequest(inputs, request_id, asked.parameters, trace, extra=asked.extra), asked.timeout
 
 
 def encode(response: InferResponse, signature: Signature, model: str, elapsed: float, *, explain: bool) -> bytes:

@@ -1,6 +1,6 @@
 """The Open Inference Protocol on our own surface: what `models.oip` leaves open."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,8 +37,15 @@ class Call:
     id: str
 
 
-def decode(body: bytes, header_length: int | None, signature: Signature, request_id: str, trace: str) -> Call:
-    """The call in `body`.
+def decode(
+    body: bytes,
+    header_length: int | None,
+    signature: Signature,
+    request_id: str,
+    trace: str,
+    extra: Collection[str] = (),
+) -> Call:
+    """The call in `body`. `extra`: parameters that are not ours.
 
     Raises:
         InvalidRequest: with the place.
@@ -46,9 +53,9 @@ def decode(body: bytes, header_length: int | None, signature: Signature, request
     decoded = decode_request(body, header_length, signature)
     given = {name: value for name, value in decoded.parameters.items() if name not in THEIRS}
     micros = given.pop("timeout", None)
-    asked = read_parameters(given)
+    asked = read_parameters(given, extra)
     timeout = smaller(asked.timeout, _triton_timeout(micros, "$.parameters.timeout"))
-    request = InferRequest(decoded.inputs, request_id, asked.parameters, trace)
+    request = InferRequest(decoded.inputs, request_id, asked.parameters, trace, extra=asked.extra)
     return Call(request, timeout, decoded.wanted, decoded.id or request_id)
 
 

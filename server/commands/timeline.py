@@ -10,6 +10,7 @@ from rich.text import Text
 WIDTH = 40  # characters for the whole of a request
 BAR, EIGHTHS, MARK = "█", " ▏▎▍▌▋▊▉", "▲"
 STYLES = {"ok": "green", "unneeded": "blue", "late": "yellow", "failed": "red", "skipped": "bright_black"}
+FEW_ROWS = 8
 LABELS = 3  # of a row, the most probable first
 
 
@@ -63,7 +64,7 @@ def _members(one: dict[str, Any], *, bars: bool) -> Table:
             _number(member["duration_ms"]),
             Text(fate, STYLES[member["fate"]]),
             f"{member['weight']:g}" if "weight" in member else "",
-            Text(words(member["said"], one["rows"]) if "said" in member else ""),
+            Text(words(member["said"], one["rows"]) if "said" in member else _asked(member)),
         )
     if bars and "decided_at_ms" in one:
         table.add_row(
@@ -76,6 +77,14 @@ def _members(one: dict[str, Any], *, bars: bool) -> Table:
             "",
         )
     return table
+
+
+def _asked(part: dict[str, Any]) -> str:
+    """Why a part was asked, and about which rows."""
+    shown = part.get("rows", [])[:FEW_ROWS]
+    more = ", ..." if len(part.get("rows", [])) > FEW_ROWS else ""
+    rows = f"rows {', '.join(map(str, shown))}{more}" if shown else ""
+    return ": ".join(text for text in (rows, str(part.get("when", ""))) if text)
 
 
 def _flat(one: dict[str, Any], depth: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -3,10 +3,14 @@
 from server.composites.chain import CHAIN
 from server.composites.ensemble import ENSEMBLE
 from server.composites.kind import AnyKind, CompositeSettings
+from server.composites.split import SPLIT
+from server.composites.switch import SWITCH
 
 KINDS: tuple[AnyKind, ...] = (
     ENSEMBLE,
     CHAIN,
+    SWITCH,
+    SPLIT,
 )
 
 _BY_SETTINGS = {kind.settings: kind for kind in KINDS}

@@ -4,7 +4,8 @@ A kind is one file of this package and one line in its `__init__`; the configura
 debug routes and the metrics follow from what stands here. docs/compositions.md shows how, with an example.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
@@ -54,6 +55,10 @@ class Context:
     reaper: Reaper = field(default_factory=Reaper)
     opened: AsyncExitStack = field(default_factory=AsyncExitStack)
 
+    def let_go(self, tasks: Collection[asyncio.Task[Any]]) -> None:
+        """Cancel what nobody waits for any more."""
+        self.reaper.adopt(tasks, linger=0.0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
@@ -62,7 +67,9 @@ class Made:
     `timeout` in seconds, where neither the request nor the table says how long. `takes`: which of the parameters
     `quorum`, `early` and `members` it can do something with; `extra`: the names of further ones, beside those of its
     parts. `about`: what is shown of it, as `GET /` has it. `code`: a fingerprint of what is neither in its settings nor
-    in its parts. `lacking`: the word for its state while it is not `answerable`.
+    in its parts. `lacking`: the word for its state while it is not `answerable`. `batched`: whether one request
+    cannot fail because of others that are asked with it; a composite that asks some rows of this and some of that part
+    fails for all of them.
     """
 
     backend: Backend

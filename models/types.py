@@ -165,10 +165,11 @@ ALL_ROWS = slice(None)
 
 @dataclass(frozen=True, slots=True)
 class MemberReport:
-    """What became of one member: `elapsed` seconds from the start of the fan-out, None if it was never asked.
+    """What became of one member: `elapsed` seconds after it was asked, None if it never was.
 
     `scores` (N, k) and `report` are of all rows of the fan-out, which several requests may have shared: `Report.said`
-    and `Report.nested` give one request's part.
+    and `Report.nested` give one request's part. In a cascade it is asked in its `stage`, counted from 1, `after`
+    seconds from the start; of rows that it was not asked about its `scores` are NaN.
     """
 
     fate: Fate
@@ -178,6 +179,8 @@ class MemberReport:
     elapsed: float | None = None
     scores: Array | None = None  # what it said, if it answered
     report: "Report | None" = None  # its own, where it is a composite
+    stage: int | None = None
+    after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +244,7 @@ class Report:
     settled: Settled | None = None
     labels: tuple[str, ...] = ()  # the order of the members' scores
     parts: tuple[PartReport, ...] = ()
+    stages: Array | None = None  # (n,), of a cascade: the stage that decided each row, counted from 1
     rows: slice = field(default_factory=lambda: ALL_ROWS)
 
     def said(self, name: str) -> Array | None:
@@ -272,6 +276,7 @@ class Report:
             entropy=None if self.entropy is None else self.entropy[rows],
             disagreed=disagreed,
             parts=tuple(part.of_rows(rows) for part in self.parts),
+            stages=None if self.stages is None else self.stages[rows],
             rows=slice(first + rows.start, first + rows.stop),
         )
 

@@ -19,7 +19,7 @@ PURE = (
     "backends/cost.py",
     "backends/statistics.py",
 )
-PURE += ("aggregator/evaluation.py", "aggregator/metrics.py")
+PURE += ("aggregator/evaluation.py", "aggregator/metrics.py", "aggregator/stages.py", "aggregator/staged.py")
 FITTING = {"sklearn", "xgboost", "skl2onnx", "scipy"}
 TERMINAL = {"rich", "click"}
 HTTP = {"aiohttp", "yarl", "multidict", "prometheus_client"}

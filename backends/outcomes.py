@@ -31,9 +31,9 @@ class PartOutcomes:
 
 
 class Outcomes:
-    """Of an ensemble: answers by status, members' fates, the agreement of each row, the time saved by leaving early.
+    """Of an ensemble: answers by status, members' fates, the agreement of each row, the time saved by not waiting.
 
-    What a member that was let go would still have taken nobody knows; it is taken to be what it usually takes.
+    What a member that was let go, or not asked, would have taken nobody knows; it is taken to be what it usually takes.
     """
 
     def __init__(self) -> None:
@@ -43,6 +43,8 @@ class Outcomes:
         self._fates: Counter[tuple[str, str, str]] = Counter()
         self._members: Mapping[str, MemberReport] = {}  # of the last request, as of those that shared its fan-out
         self._shared = 0  # how many those are
+        self.stages: Counter[int] = Counter()  # of a cascade: answers by the last stage that decided any of their rows
+        self.stage_rows: Counter[int] = Counter()  # and rows by the stage that decided them
         self._usual: dict[str, float] = {}
 
     @property
@@ -61,7 +63,10 @@ class Outcomes:
         self._shared += 1
         if report.agreement is not None:
             self.agreement.add_all(report.agreement.tolist())
-        if answered and report.status == "decided":
+        if report.stages is not None and len(report.stages):
+            self.stages[int(report.stages.max())] += 1
+            self.stage_rows.update(report.stages.tolist())
+        if answered and (report.status == "decided" or report.stages is not None):
             self.saved += max(0.0, self._until_the_last(report) - seconds)
 
     def _count(self) -> None:

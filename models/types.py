@@ -245,6 +245,7 @@ class Report:
     labels: tuple[str, ...] = ()  # the order of the members' scores
     parts: tuple[PartReport, ...] = ()
     stages: Array | None = None  # (n,), of a cascade: the stage that decided each row, counted from 1
+    shadows: "Mapping[str, MemberReport] | None" = None  # what each said, once it has: the answer is gone
     rows: slice = field(default_factory=lambda: ALL_ROWS)
 
     def said(self, name: str) -> Array | None:

@@ -116,6 +116,7 @@ def _cut_report(report: Report, rows: int) -> Report:
         agreement=_cut(part.agreement, rows),
         entropy=_cut(part.entropy, rows),
         parts=tuple(replace(one, report=_cut_nested(one.report, rows)) for one in part.parts),
+        stages=_cut(part.stages, rows),
         rows=ALL_ROWS,
     )
 

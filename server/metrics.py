@@ -105,7 +105,7 @@ def _of_ensembles(ensembles: Mapping[str, Outcomes]) -> Iterator[Metric]:
         "chorus_member_fates", "What became of members.", labels=("ensemble", "member", "fate", "reason")
     )
     saved = CounterMetricFamily(
-        "chorus_early_saved_seconds", "Time saved by leaving when the vote was decided.", labels=("ensemble",)
+        "chorus_early_saved_seconds", "Time saved by leaving when the answer was decided.", labels=("ensemble",)
     )
     agreement: list[tuple[str, Histogram]] = []
     for name, outcomes in ensembles.items():

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from models.types import Array, PartReport, Report, Settled
-from server.codecs.outcome import milliseconds
+from server.codecs.outcome import in_words, last_stage, milliseconds
 from server.journal import Entry
 
 
@@ -43,6 +43,8 @@ def timeline(entry: Entry) -> dict[str, Any]:
         shown["parts"] = _parts(report, entry.began)
     if entry.answer is not None:
         shown["answer"] = _said(entry.answer, entry.labels) | _agreement(report)
+    if report is not None and report.stages is not None:
+        shown["stages"] = report.stages.tolist()
     return shown
 
 
@@ -65,7 +67,13 @@ def decided(entry: Entry) -> str:
         settled = f"deadline at {at}, with {report.answered} of {report.asked}{few}"
     else:
         settled = _by_a_member(report, report.settled.by, at, missed=missed)
+    if report.stages is not None:
+        return f"stage {last_stage(report.stages)} of {_stages(report)}: {settled}"
     return f"{settled}: the fallback" if report.status == "fallback" else settled
+
+
+def _stages(report: Report) -> int:
+    return max((said.stage or 1 for said in report.members.values()), default=1)
 
 
 def _by_parts(entry: Entry, report: Report) -> str:
@@ -109,13 +117,15 @@ def _member(name: str, report: Report, start: float | None, began: float) -> dic
     said, scores, nested = report.members[name], report.said(name), report.nested(name)
     shown: dict[str, Any] = {
         "name": name,
-        "start_ms": start,
+        "start_ms": None if start is None or said.elapsed is None else round(start + milliseconds(said.after), 3),
         "duration_ms": None if said.elapsed is None else milliseconds(said.elapsed),
         "fate": said.fate,
         "reason": said.reason or None,
         "weight": said.weight,
         "version": said.version,
     }
+    if said.stage is not None:
+        shown["stage"] = said.stage
     if scores is not None:
         shown["said"] = _said(scores, report.labels)
     if nested is not None and nested.parts:
@@ -150,10 +160,7 @@ def _part(part: PartReport, began: float) -> dict[str, Any]:
 
 def _said(scores: Array, labels: tuple[str, ...]) -> dict[str, Any]:
     """(n, k) in words; the first rows are all that was kept."""
-    if not labels:
-        return {"predictions": scores[:, 0].tolist()}
-    best = [labels[at] for at in scores.argmax(axis=1).tolist()] if len(scores) else []
-    return {"predictions": best, "labels": labels, "probabilities": scores.tolist()}
+    return in_words(scores, labels) | ({"labels": labels} if labels else {})
 
 
 def _agreement(report: Report | None) -> dict[str, Any]:

@@ -49,6 +49,8 @@ def encode(response: InferResponse, signature: Signature, model: str, elapsed: f
     if report.agreement is not None and report.entropy is not None:
         answer["agreement"] = report.agreement.tolist()
         answer["entropy"] = report.entropy.tolist()
+    if report.stages is not None:
+        answer["stages"] = report.stages.tolist()
     answer["outcome"] = outcome(response, model, elapsed)
     if report.members:
         answer["members"] = members_of(report, explain=True) if explain else _MEMBERS(report)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from models.oip.requests import decode_request
 from models.oip.responses import encode_response, output_array
@@ -81,12 +82,13 @@ def encode(
 def said_by_members(report: Report) -> list[tuple[TensorSpec, Array]]:
     """What each member that answered said, as outputs `members.NAME.predictions` and `members.NAME.probabilities`.
 
-    They stand in no metadata: only a request with `explain` gets them, whatever outputs it lists.
+    They stand in no metadata: only a request with `explain` gets them, whatever outputs it lists. What a cascade asked
+    about some rows only is left out, for there is no null here.
     """
     outputs: list[tuple[TensorSpec, Array]] = []
     signature = classifier((), report.labels) if report.labels else regressor(())
     for name in report.members:
-        if (scores := report.said(name)) is None:
+        if (scores := report.said(name)) is None or np.isnan(scores).any():
             continue
         if signature.labels:
             own = InferResponse({PROBABILITIES: scores})
@@ -102,6 +104,8 @@ def flattened(report: Report, elapsed: float) -> dict[str, Any]:
     flat = facts(report, elapsed)
     if report.disagreed is not None:
         flat["disagreed"] = ",".join(map(str, report.disagreed))  # a parameter cannot be a list
+    if report.stages is not None:
+        flat["stages"] = ",".join(map(str, report.stages.tolist()))
     for name, said in report.members.items():
         flat[f"members.{name}.fate"] = said.fate
         if said.reason:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from models.types import Array, InferResponse, MemberReport, PartReport, Report
 
@@ -18,7 +19,7 @@ def outcome(response: InferResponse, model: str, elapsed: float) -> dict[str, An
 
 def facts(report: Report, elapsed: float) -> dict[str, Any]:
     """What every protocol says of an outcome; `elapsed` in seconds."""
-    return {
+    shown = {
         "status": report.status,
         "degraded": report.degraded,
         "asked": report.asked,
@@ -26,6 +27,7 @@ def facts(report: Report, elapsed: float) -> dict[str, Any]:
         "quorum": report.quorum,
         "elapsed_ms": milliseconds(elapsed),
     }
+    return shown if report.stages is None else shown | {"stage": last_stage(report.stages)}
 
 
 def members_of(report: Report, *, explain: bool = False) -> dict[str, Any]:
@@ -34,7 +36,7 @@ def members_of(report: Report, *, explain: bool = False) -> dict[str, Any]:
     if explain:
         for name, member in shown.items():
             if (scores := report.said(name)) is not None:
-                member |= _said(scores, report.labels)
+                member |= in_words(scores, report.labels)
     return shown
 
 
@@ -82,14 +84,27 @@ class SharedMembers:
 
 
 def _member(said: MemberReport) -> dict[str, Any]:
-    return fate_of(said) | {"weight": said.weight, "version": said.version}
+    shown = fate_of(said) | {"weight": said.weight, "version": said.version}
+    return shown if said.stage is None else shown | {"stage": said.stage}
 
 
-def _said(scores: Array, labels: tuple[str, ...]) -> dict[str, Any]:
+def in_words(scores: Array, labels: tuple[str, ...]) -> dict[str, Any]:
+    """What `scores` (n, k) say of each row; null of a row that nobody was asked about, whose scores are NaN."""
+    asked: list[bool] = (~np.isnan(scores[:, 0])).tolist()
     if not labels:
-        return {"predictions": scores[:, 0].tolist()}
-    best = scores.argmax(axis=1).tolist()
-    return {"predictions": [labels[at] for at in best], "probabilities": scores.tolist()}
+        return {
+            "predictions": [row[0] if is_asked else None for row, is_asked in zip(scores.tolist(), asked, strict=True)]
+        }
+    best = scores.argmax(axis=1).tolist() if len(scores) else []
+    return {
+        "predictions": [labels[at] if is_asked else None for at, is_asked in zip(best, asked, strict=True)],
+        "probabilities": [row if is_asked else None for row, is_asked in zip(scores.tolist(), asked, strict=True)],
+    }
+
+
+def last_stage(stages: Array) -> int:
+    """The last stage of a cascade that decided any row."""
+    return int(stages.max(initial=1))
 
 
 def milliseconds(seconds: float) -> float:

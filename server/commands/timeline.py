@@ -50,12 +50,16 @@ def _heading(one: dict[str, Any]) -> Iterator[Text]:
 def _members(one: dict[str, Any], *, bars: bool) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("part" if "parts" in one else "member", no_wrap=True)
+    staged = any("stage" in member for _, member in _flat(one))
+    if staged:
+        table.add_column("stage", justify="right")
     if bars:
         table.add_column(_ruler(one), no_wrap=True, min_width=WIDTH)
     for heading in ("start ms", "took ms", "fate", "weight", "said"):
         table.add_column(heading, justify="right" if heading.endswith("ms") or heading == "weight" else "left")
     for depth, member in _flat(one):
-        drawn = [_bar(member, one)] if bars else []
+        drawn = [Text(str(member.get("stage", "")))] if staged else []
+        drawn += [_bar(member, one)] if bars else []
         fate = f"{member['fate']}: {member['reason']}" if member["reason"] else member["fate"]
         table.add_row(
             Text("  " * depth + member["name"]),
@@ -69,6 +73,7 @@ def _members(one: dict[str, Any], *, bars: bool) -> Table:
     if bars and "decided_at_ms" in one:
         table.add_row(
             "",
+            *([""] if staged else []),
             _mark(one),
             "",
             _number(one["decided_at_ms"]),
@@ -106,7 +111,7 @@ def _mark(one: dict[str, Any]) -> str:
 
 
 def _bar(member: dict[str, Any], one: dict[str, Any]) -> Text:
-    if "parts" in one and member["start_ms"] is None:  # it was never asked
+    if member["start_ms"] is None and ("parts" in one or member["duration_ms"] is None):  # it was never asked
         return Text("")
     start, took = member["start_ms"] or 0.0, member["duration_ms"] or 0.0
     return Text(bar(start / one["elapsed_ms"], (start + took) / one["elapsed_ms"], WIDTH), STYLES[member["fate"]])
@@ -122,9 +127,9 @@ def bar(start: float, stop: float, width: int) -> str:
 def words(said: dict[str, Any], rows: int) -> str:
     """What was said about the first rows: `benign 0.983, malignant 0.017`."""
     if "probabilities" in said:
-        shown = [_ranked(row, said["labels"]) for row in said["probabilities"]]
+        shown = ["-" if row is None else _ranked(row, said["labels"]) for row in said["probabilities"]]
     else:
-        shown = [f"{value:.6g}" for value in said["predictions"]]
+        shown = ["-" if value is None else f"{value:.6g}" for value in said["predictions"]]
     if rows > len(shown):
         shown.append(f"and {rows - len(shown)} more rows")
     return " | ".join(shown)

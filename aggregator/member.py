@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from backends.alignment import aligned
-from backends.feeding import Feed
+from backends.alignment import aligned, order_of
+from backends.feeding import Feed, feed_of, union_of
 from backends.served import Served
 from models.deadline import Deadline
 from models.types import (
@@ -64,3 +64,18 @@ def assemble(
         for one in each
     )
     return signature, members
+
+
+def beside(whole: Signature, one: Served, weight: float = 1.0) -> Member:
+    """`one` as a member that is fed what is asked of `whole`, and has no say in what that is.
+
+    Raises:
+        ValueError: its task, labels or inputs do not fit.
+    """
+    if one.signature.task != whole.task or one.signature.task not in ("classification", "regression"):
+        raise ValueError(f"{one.name} is for {one.signature.task}, expected {whole.task}")
+    union = union_of({"primary": whole.inputs, one.name: one.signature.inputs})
+    for feature in (feature for spec in union for feature in spec.features):
+        if feature not in whole.features:
+            raise ValueError(f"{one.name} takes the feature {feature!r}, which nobody is asked for")
+    return Member(one, weight, False, feed_of(whole.inputs, one.signature.inputs), order_of(whole.labels, one))

@@ -1,16 +1,13 @@
 """How a shadow's answer compares with the one that left, row by row. NumPy only, pure."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from aggregator.rules import Rule
 from aggregator.weights import integer_weights
-from backends.comparisons import RowComparison
+from backends.comparisons import Revote, RowComparison
 from models.types import Array, Report
-
-Revote = Callable[[Report, Array], Array]
-"""What an ensemble would have answered (n, k), from its report and what one more member says (n, k)."""
 
 
 def compared(

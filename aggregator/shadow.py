@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from aggregator.comparison import Revote, compared
+from aggregator.comparison import compared
 from aggregator.member import Member
 from backends.base import Backend
-from backends.comparisons import Comparisons
+from backends.comparisons import Comparisons, Revote
 from backends.layers.timeout import Timeout
 from models.deadline import Deadline, deadline_after
 from models.errors import BackendError, InvalidAnswer, InvalidRequest

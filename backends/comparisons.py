@@ -1,12 +1,14 @@
 """What is counted about a shadow: how its answers compare with those that left. No clock, no I/O."""
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from backends.histogram import Histogram
+from models.types import Array, Report
 
-DIFFERENCES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+Revote = Callable[[Report, Array], Array]
+"""What an ensemble would have answered (n, k), from its report and what one more member says (n, k)."""
+
 REMEMBERED = 20  # disagreements
 
 
@@ -48,7 +50,7 @@ class Comparisons:
         self.rows = 0
         self.agreed = 0
         self.changed = 0
-        self.differences = Histogram(DIFFERENCES)
+        self.difference = 0.0  # of all rows together
         self.disagreements: deque[Disagreement] = deque(maxlen=REMEMBERED)
 
     def begin(self) -> None:
@@ -69,6 +71,6 @@ class Comparisons:
             self.rows += 1
             self.agreed += row.agrees
             self.changed += row.changes
-            self.differences.add(row.difference)
+            self.difference += row.difference
             if not row.agrees or row.changes:
                 self.disagreements.append(Disagreement(request_id, row))

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from backends.base import Backend
+from backends.comparisons import Revote
 from backends.measures import Measure
 from backends.outcomes import Recorder
 from backends.statistics import Statistics
@@ -70,6 +71,8 @@ class Served:
     state: State = field(default_factory=State)
     statistics: Statistics = field(default_factory=Statistics)
     outcomes: Recorder | None = None  # of a composite
+    revote: "Callable[[float], Revote] | None" = None  # of an ensemble: what it would say with one more, of that weight
+    details: Callable[[], Mapping[str, Any]] = nothing  # of a composite, shown under /debug alone
 
     def deadline(self, received: float, timeout: float | None, longest: float) -> Deadline:
         """The deadline of a request whose headers were read at `received`, on the loop's clock."""

@@ -44,7 +44,7 @@ def backend_state(composition: Composition, served: Served) -> dict[str, Any]:
         "last_errors": list(statistics.last_errors),
     }
     if served.parts:
-        return shown | {"parts": served.parts} | dict(served.about())
+        return shown | {"parts": served.parts} | dict(served.about()) | dict(served.details())
     return shown | {"pid": state.pid, "restarts": state.restarts}
 
 

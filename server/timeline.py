@@ -6,7 +6,7 @@ All offsets are milliseconds since the request's headers were read.
 from datetime import UTC, datetime
 from typing import Any
 
-from models.types import Array, PartReport, Report, Settled
+from models.types import Array, MemberReport, PartReport, Report, Settled
 from server.codecs.outcome import in_words, last_stage, milliseconds
 from server.journal import Entry
 
@@ -45,6 +45,8 @@ def timeline(entry: Entry) -> dict[str, Any]:
         shown["answer"] = _said(entry.answer, entry.labels) | _agreement(report)
     if report is not None and report.stages is not None:
         shown["stages"] = report.stages.tolist()
+    if report is not None and report.shadows:
+        shown["shadows"] = [_shadow(name, said, entry.labels) for name, said in report.shadows.items()]
     return shown
 
 
@@ -156,6 +158,13 @@ def _part(part: PartReport, began: float) -> dict[str, Any]:
     elif part.report is not None:
         shown["members"] = _members(part.report, began)
     return shown
+
+
+def _shadow(name: str, said: MemberReport, labels: tuple[str, ...]) -> dict[str, Any]:
+    """What a candidate said once the answer had left."""
+    shown: dict[str, Any] = {"name": name, "fate": said.fate, "reason": said.reason or None}
+    shown |= {"duration_ms": milliseconds(said.elapsed or 0.0), "version": said.version}
+    return shown if said.scores is None else shown | {"said": _said(said.scores, labels)}
 
 
 def _said(scores: Array, labels: tuple[str, ...]) -> dict[str, Any]:

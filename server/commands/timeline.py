@@ -34,6 +34,9 @@ def drawing_of(one: dict[str, Any], *, bars: bool) -> RenderableType:
         parts += [Text(""), _members(one, bars=bars)]
     if "answer" in one:
         parts += [Text(""), Text(f"answer  {words(one['answer'], one['rows'])}")]
+    for shadow in one.get("shadows", ()):
+        said = words(shadow["said"], one["rows"]) if "said" in shadow else f"{shadow['fate']}: {shadow['reason']}"
+        parts.append(Text(f"shadow  {shadow['name']} after {shadow['duration_ms']:.2f} ms: {said}"))
     return Group(*parts)
 
 

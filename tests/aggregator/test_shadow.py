@@ -53,7 +53,7 @@ async def test_a_shadow_of_a_model_is_compared_as_if_it_answered_alone() -> None
     assert (found.rows, found.agreed, found.changed, found.fates) == (2, 1, 1, {("ok", ""): 1})
     ((said,),) = ([one.comparison] for one in found.disagreements)
     assert (said.row, said.answered, said.said, said.instead) == (1, "yes", "no", "no")
-    assert found.differences.sum == pytest.approx(0.2 + 0.7)
+    assert found.difference == pytest.approx(0.2 + 0.7)
 
 
 async def test_a_shadow_of_an_ensemble_is_compared_as_one_more_vote() -> None:

@@ -94,3 +94,13 @@ def test_rows_that_a_member_was_not_asked_about_are_dashes() -> None:
     said = {"labels": ["no", "yes"], "probabilities": [None, [0.25, 0.75]], "predictions": [None, "yes"]}
     assert words(said, 2) == "- | yes 0.750, no 0.250"
     assert words({"predictions": [None, 2.0]}, 2) == "- | 2"
+
+
+def test_what_shadows_said_stands_under_the_answer() -> None:
+    shadows = [
+        {"name": "new", "fate": "ok", "reason": None, "duration_ms": 2.0, "said": MEMBER["said"]},
+        {"name": "dead", "fate": "failed", "reason": "connect", "duration_ms": 0.5},
+    ]
+    text = printed(drawing_of(REQUEST | {"shadows": shadows}, bars=False))
+    assert "shadow  new after 2.00 ms: yes 0.750, no 0.250" in text
+    assert "shadow  dead after 0.50 ms: failed: connect" in text

@@ -36,13 +36,14 @@ def write_config(folder: Path, registry: Path, *, settings: str = "", inline: bo
 
 
 class Running:
-    """`chorus serve` on a free port, and a client of it."""
+    """`chorus serve` on a free port, and a client of it. Without a `config` the `options` name one model."""
 
-    def __init__(self, config: Path, runtime: Path, *options: str) -> None:
+    def __init__(self, config: Path | None, runtime: Path, *options: str) -> None:
         self.runtime = runtime
+        configured = [] if config is None else ["--config", str(config)]
         with (runtime / "log").open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "server", "serve", "--config", str(config), "--port", "0", *options],
+                [sys.executable, "-m", "server", "serve", *configured, "--port", "0", *options],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

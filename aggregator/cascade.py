@@ -19,15 +19,17 @@ from aggregator.stages import Stages, Sureness
 from aggregator.weights import integer_weights
 from backends.served import Served
 from models.deadline import Deadline, deadline_after, remaining
-from models.errors import InvalidRequest, NoQuorum
+from models.errors import InvalidRequest, LateInQueue, NoQuorum
 from models.types import (
     NO_PARAMETERS,
     PREDICTIONS,
     PROBABILITIES,
     InferRequest,
     InferResponse,
+    MemberReport,
     Parameters,
     Report,
+    Settled,
     Signature,
 )
 
@@ -44,7 +46,8 @@ class Cascade:
     """Ask the first of `stages`, then each next one about the rows that are not sure by the votes cast so far.
 
     A stage gets an equal share of what remains of the deadline, so that a cheap member that hangs leaves time for the
-    dear ones. `early`: a row is closed, too, once the members to come cannot change its label.
+    dear ones. `early`: a row is closed, too, once the members to come cannot change its label. Requests may share a
+    stage, as batches of `max_rows`.
 
     Raises:
         NoQuorum: no stage had its quorum.
@@ -60,6 +63,7 @@ class Cascade:
         *,
         reaper: Reaper,
         early: bool = False,
+        max_rows: int | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         if len(stages) < 2 or not all(stage.members for stage in stages):
@@ -67,7 +71,14 @@ class Cascade:
         self._stages = dict(enumerate(stages, 1))
         self._members = tuple(member for stage in stages for member in stage.members)
         self._ensembles = {
-            number: Ensemble(one.members, signature, rule, Terms(one.quorum, early=False), reaper=reaper, clock=clock)
+            number: Ensemble(
+                one.members,
+                signature,
+                rule,
+                Terms(one.quorum, early=False, max_rows=max_rows),
+                reaper=reaper,
+                clock=clock,
+            )
             for number, one in self._stages.items()
         }
         self._signature = signature
@@ -88,7 +99,7 @@ class Cascade:
                 break
             to_come = self._due(plan, number)
             share = deadline_after(remaining(deadline) / (1 + len(to_come))) if to_come else deadline
-            heard[number] = one = await self._ask(number, _part(request, state, parameters), share, began)
+            heard[number] = one = await self._ask(number, _part(request, state, parameters), share)
             for name in one.report.members:
                 if (scores := one.report.said(name)) is not None:
                     state.record(self._places[name], scores)
@@ -141,13 +152,20 @@ class Cascade:
         sizes = [len(stage.members) for stage in self._stages.values()]
         return Stages(self._rule, sizes, self._weights, rows=rows, classes=len(self._signature.labels) or 1)
 
-    async def _ask(self, number: int, part: InferRequest, deadline: Deadline, began: float) -> Heard:
-        after = self._clock() - began
+    async def _ask(self, number: int, part: InferRequest, deadline: Deadline) -> Heard:
         try:
             response = await self._ensembles[number](part, deadline)
         except NoQuorum as error:
-            return Heard(error.report, part.rows, after, met=False)
-        return Heard(response.report, part.rows, after, met=True)
+            return Heard(error.report, part.rows, met=False)
+        except LateInQueue as error:
+            return Heard(self._unasked(number, part.parameters, error), part.rows, met=False)
+        return Heard(response.report, part.rows, met=True)
+
+    def _unasked(self, number: int, parameters: Parameters, error: LateInQueue) -> Report:
+        """The report of a stage whose turn did not come in time."""
+        due = self._due({number: parameters}, 0)[number]
+        late = {one.name: MemberReport(error.fate, one.weight, one.served.version, error.reason) for one in due}
+        return Report("partial", True, len(due), 0, 0, late, settled=Settled(self._clock(), 0.0, late=True))
 
     def _response(self, request: InferRequest, state: Stages, report: Report) -> InferResponse:
         if not state.decided.all():

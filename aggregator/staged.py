@@ -10,15 +10,15 @@ from models.types import MemberReport, Report, Settled
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What became of a stage that was asked about so many `rows` `after` seconds from the start.
-
-    `met`: it had its quorum.
-    """
+    """What became of a stage that was asked about so many `rows`; `met`: it had its quorum."""
 
     report: Report
     rows: int
-    after: float
     met: bool
+
+    def after(self, began: float) -> float:
+        """How long after `began` it was asked; that may have had to wait for its turn."""
+        return 0.0 if self.report.settled is None else self.report.settled.began - began
 
 
 def report_of_stages(
@@ -41,13 +41,15 @@ def report_of_stages(
         asked=sum(report.asked for report in reports),
         answered=sum(report.answered for report in reports),
         quorum=speaking.quorum,
-        members=dict([*_asked(heard, places, state), *_unneeded(unneeded)]),
+        members=dict([*_asked(heard, places, state, began), *_unneeded(unneeded)]),
         settled=_settled(heard[max(heard)], began),
         labels=speaking.labels,
     )
 
 
-def _asked(heard: Mapping[int, Heard], places: Mapping[str, int], state: Stages) -> Iterator[tuple[str, MemberReport]]:
+def _asked(
+    heard: Mapping[int, Heard], places: Mapping[str, int], state: Stages, began: float
+) -> Iterator[tuple[str, MemberReport]]:
     """What each said has a place for every row of the request, whichever it was asked about.
 
     What went on in a member that is an ensemble is left out where that was not asked about all.
@@ -56,7 +58,7 @@ def _asked(heard: Mapping[int, Heard], places: Mapping[str, int], state: Stages)
         for name, said in one.report.members.items():
             scores = None if said.scores is None else state.scores[places[name]]
             nested = one.report.nested(name) if one.rows == len(state.decided) else None
-            yield name, replace(said, scores=scores, report=nested, stage=number, after=one.after)
+            yield name, replace(said, scores=scores, report=nested, stage=number, after=one.after(began))
 
 
 def _unneeded(members: Mapping[int, Sequence[Member]]) -> Iterator[tuple[str, MemberReport]]:
@@ -68,4 +70,4 @@ def _unneeded(members: Mapping[int, Sequence[Member]]) -> Iterator[tuple[str, Me
 def _settled(last: Heard, began: float) -> Settled | None:
     """When the answer was known: with the last stage that was asked."""
     settled = last.report.settled
-    return settled and Settled(began, last.after + settled.elapsed, settled.by, settled.late)
+    return settled and Settled(began, last.after(began) + settled.elapsed, settled.by, settled.late)

@@ -30,6 +30,13 @@ class PartOutcomes:
             self.fates[part.name, part.fate, part.reason] += 1
 
 
+class Unrecorded:
+    """Of a composite that answers as a part of it does, whose own outcomes are counted."""
+
+    def record(self, report: Report, seconds: float, *, answered: bool) -> None:
+        """Nothing."""
+
+
 class Outcomes:
     """Of an ensemble: answers by status, members' fates, the agreement of each row, the time saved by not waiting.
 

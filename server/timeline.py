@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from models.types import Array, MemberReport, PartReport, Report, Settled
-from server.codecs.outcome import in_words, last_stage, milliseconds
+from server.codecs.outcome import in_words, milliseconds
 from server.journal import Entry
 
 
@@ -70,12 +70,15 @@ def decided(entry: Entry) -> str:
     else:
         settled = _by_a_member(report, report.settled.by, at, missed=missed)
     if report.stages is not None:
-        return f"stage {last_stage(report.stages)} of {_stages(report)}: {settled}"
+        return f"{_stages(report)}: {settled}"
     return f"{settled}: the fallback" if report.status == "fallback" else settled
 
 
-def _stages(report: Report) -> int:
-    return max((said.stage or 1 for said in report.members.values()), default=1)
+def _stages(report: Report) -> str:
+    """How far a cascade went; `report.stages` are of the rows that were kept."""
+    last = max((said.stage or 1 for said in report.members.values()), default=1)
+    asked = max((said.stage or 1 for said in report.members.values() if said.elapsed is not None), default=1)
+    return f"stage {asked} of {last}"
 
 
 def _by_parts(entry: Entry, report: Report) -> str:

@@ -12,6 +12,7 @@ Port = Annotated[int, Meta(ge=0, le=65535, description="an integer from 0 to 655
 Count = Annotated[int, Meta(ge=1, le=2**31, description="a positive integer")]
 CountOrNone = Annotated[int, Meta(ge=0, le=2**31, description="an integer that is not negative")]
 Share = Annotated[float, Meta(gt=0, le=1, description="a number over 0 and at most 1")]
+Spread = Annotated[float, Meta(ge=0, le=1e280, description="a number that is not negative")]
 Weight = Annotated[float, Meta(gt=0, le=1e9, description="a positive number, at most 1e9")]
 Temperature = Annotated[float, Meta(ge=0.2, le=5, description="a number from 0.2 to 5")]
 Seconds = Annotated[float, Meta(gt=0, le=86_400, description="positive seconds, at most a day")]

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from aggregator.comparison import revote_of
 from aggregator.ensemble import Ensemble
 from aggregator.member import Member, assemble
 from aggregator.rules import DEFAULT_QUORUM
@@ -130,6 +132,7 @@ def _make(name: str, settings: EnsembleSettings, parts: Mapping[str, Served], co
         example=example_of(signature.inputs, [(one.signature.inputs, one.example) for one in asked]),
         outcomes=Outcomes(),
         about=_about(settings, quorum, rule_name(settings, signature)),
+        revote=partial(revote_of, rule, {member.name: member.weight for member in members}),
         code=fingerprint(settings.rule, Path(settings.path)) if settings.rule and ":" in settings.rule else "",
         lacking="no quorum",
     )

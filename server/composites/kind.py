@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from aggregator.reaper import Reaper
 from backends.base import Backend
+from backends.comparisons import Revote
 from backends.measures import Measure
 from backends.outcomes import Recorder
 from backends.served import ASK_NOTHING, Answerable, Served, no_measures, nothing
@@ -66,10 +67,11 @@ class Made:
 
     `timeout` in seconds, where neither the request nor the table says how long. `takes`: which of the parameters
     `quorum`, `early` and `members` it can do something with; `extra`: the names of further ones, beside those of its
-    parts. `about`: what is shown of it, as `GET /` has it. `code`: a fingerprint of what is neither in its settings nor
-    in its parts. `lacking`: the word for its state while it is not `answerable`. `batched`: whether one request
-    cannot fail because of others that are asked with it; a composite that asks some rows of this and some of that part
-    fails for all of them.
+    parts. `about`: what is shown of it, as `GET /` has it; `details`: under /debug alone. `revote`, where members vote:
+    by the weight of a further one, what would be answered with it. `code`: a fingerprint of what is neither in its
+    settings nor in its parts. `lacking`: the word for its state while it is not `answerable`. `batched`: whether one
+    request cannot fail because of others that are asked with it; a composite that asks some rows of this and some of
+    that part fails for all of them.
     """
 
     backend: Backend
@@ -83,7 +85,9 @@ class Made:
     example: tuple[object, ...] | None = None
     outcomes: Recorder | None = None
     about: Callable[[], Mapping[str, Any]] = nothing
+    details: Callable[[], Mapping[str, Any]] = nothing
     measures: Callable[[], Iterable[Measure]] = no_measures
+    revote: Callable[[float], Revote] | None = None
     code: str = ""
     lacking: str = "parts away"
 

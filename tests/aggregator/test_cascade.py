@@ -11,9 +11,18 @@ from aggregator.reaper import Reaper
 from aggregator.rules import make_rule
 from aggregator.stages import Sureness
 from backends.base import Backend
-from models.deadline import deadline_after
+from models.deadline import Deadline, deadline_after
 from models.errors import ConnectFailed, InputRejected, InvalidRequest, NoQuorum
-from models.types import NO_PARAMETERS, PREDICTIONS, PROBABILITIES, Array, InferResponse, Parameters, Signature
+from models.types import (
+    NO_PARAMETERS,
+    PREDICTIONS,
+    PROBABILITIES,
+    Array,
+    InferRequest,
+    InferResponse,
+    Parameters,
+    Signature,
+)
 from tests.aggregator.test_ensemble import vote
 from tests.fakes import NUMBER, YES_NO, Fake, now, ones, serve, settle, sure
 
@@ -28,6 +37,7 @@ def cascade(
     sureness: Sureness = AGREED,
     quorum: int | None = None,
     early: bool = False,
+    max_rows: int | None = None,
     off: tuple[str, ...] = (),
 ) -> Cascade:
     served = {name: serve(name, backend, signature) for stage in stages for name, backend in stage.items()}
@@ -37,7 +47,7 @@ def cascade(
     named = {member.name: member for member in members}
     made = make_rule(rule, signature.task, len(signature.labels))
     grouped = [Stage(tuple(named[name] for name in stage), quorum) for stage in stages]
-    return Cascade(grouped, whole, made, sureness, reaper=Reaper(), early=early, clock=now)
+    return Cascade(grouped, whole, made, sureness, reaper=Reaper(), early=early, max_rows=max_rows, clock=now)
 
 
 def said(response: InferResponse) -> list[list[float]]:
@@ -311,3 +321,47 @@ async def test_the_answer_over_all_stages_is_that_of_one_ensemble_of_all() -> No
         assert staged.report.agreement is not None
         assert whole.report.agreement is not None
         assert staged.report.agreement.tolist() == whole.report.agreement.tolist()
+
+
+class Echo(Fake):
+    """Says of each row what its first feature is: how probable the second label."""
+
+    async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
+        await super().__call__(request, deadline)
+        probable = request.inputs["features"][:, 0].astype(np.float64)
+        return InferResponse({PROBABILITIES: np.stack([1 - probable, probable], axis=1)}, request.id)
+
+
+def rows(*probable: float) -> InferRequest:
+    features = np.array([[one, 0] for one in probable], np.float32)
+    return InferRequest({"features": features}, "the-id")
+
+
+async def test_requests_that_share_a_stage_go_on_with_their_own_rows() -> None:
+    cheap, dear = Echo(sure(1), delay=1), Echo(sure(1), delay=1)
+    whole = cascade({"a": cheap}, {"b": dear}, sureness=Sureness(1.0, 0.9), max_rows=8)
+    await whole(rows(1), deadline_after(9))  # how long it takes is known from then on
+    asked = [rows(1), rows(0.25), rows(0, 0.5, 0.75)]
+    responses = await asyncio.gather(*(whole(request, deadline_after(9)) for request in asked))
+    assert [stages_of(response) for response in responses] == [[1], [2], [1, 2, 2]]
+    assert [said(response) for response in responses] == [
+        [[0, 1]],
+        [[0.75, 0.25]],
+        [[1, 0], [0.5, 0.5], [0.25, 0.75]],
+    ]
+    assert (sum(rows_of(cheap)), sum(rows_of(dear))) == (6, 3)
+    assert len(cheap.calls) < 4
+
+
+async def test_a_stage_whose_turn_does_not_come_is_late_in_the_queue() -> None:
+    cheap, dear = Fake(sure(1), delay=9), Fake(sure(1))
+    whole = cascade({"a": cheap}, {"b": dear}, max_rows=1)
+    going = []
+    for _ in range(8):
+        going.append(asyncio.create_task(whole(ones(), deadline_after(50))))
+        await settle()
+    response = await whole(ones(), deadline_after(1))
+    assert (stages_of(response), response.report.status, response.report.degraded) == ([2], "partial", True)
+    assert response.report.members["a"].reason == "queue"
+    assert now() == pytest.approx(0.485)
+    assert [stages_of(one) for one in await asyncio.gather(*going)] == [[1]] * 8

@@ -23,7 +23,7 @@ class Sureness:
     """
 
     min_agreement: float = 1.0
-    min_confidence: float = 0.9
+    min_confidence: float = 0.95
     max_spread: float = 0.0
 
     def of(self, scores: Array, weights: Array, combined: Array) -> Array:

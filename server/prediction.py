@@ -87,13 +87,19 @@ async def in_process(config: Config, name: str) -> AsyncIterator[Asker]:
     Raises:
         ChorusError: there is none, or it cannot be loaded.
     """
+    async with composed_here(config, name) as (_, served):
+        specs = served.signature.inputs
+        yield InProcess(served, _columns(specs, served.signature.features))
+
+
+@asynccontextmanager
+async def composed_here(config: Config, name: str) -> AsyncIterator[tuple[Composition, Served]]:
+    """What stands behind `name`, in this process, with all that it asks. Raises as `in_process`."""
     config, name = inlined(config, name)
     plan = make_plan(config, Registry(Path(config.registry.path)), Path())
     async with composed(plan, {}) as composition:
         await _verified(composition)
-        served = composition.find(name)
-        specs = served.signature.inputs
-        yield InProcess(served, _columns(specs, served.signature.features))
+        yield composition, composition.find(name)
 
 
 @asynccontextmanager

@@ -24,11 +24,11 @@ from server.key import Key
 from server.tables import unknown
 from server.values import BatchSettings, Count, Milliseconds, Share, Spread, Text, Weight, rows_per_batch
 
-MIN_AGREEMENT, MIN_CONFIDENCE = 1.0, 0.9
+MIN_AGREEMENT, MIN_CONFIDENCE = 1.0, 0.95
 
 
 class CascadeSettings(CompositeSettings, frozen=True, kw_only=True, tag="cascade"):
-    """`[cascades.NAME]`; None is a strict majority, the default of the rule, or 1.0 and 0.9.
+    """`[cascades.NAME]`; None is a strict majority, the default of the rule, or 1.0 and 0.95.
 
     `quorum`: one for each stage. `max_spread` is for regressions, `min_agreement` and `min_confidence` for labels.
     `rule`, `path` and `batch` as of an ensemble.
@@ -61,7 +61,7 @@ KEYS = {
     ),
     "weights": Key("how much each vote counts; 1 unless given", {}),
     "min_agreement": Key("sure is a row with at least this share of the weight behind its label; unless given 1", 1.0),
-    "min_confidence": Key("and with at least this probability of its label; unless given 0.9", 0.9),
+    "min_confidence": Key("and with at least this probability of its label; unless given 0.95", 0.95),
     "max_spread": Key("of numbers: with at most this standard deviation between the members", 1.5),
     "early": Key("a row is done, too, when the members to come cannot change its label"),
     "batch": Key("requests that come at once share each stage; unless given if all members do", True),
@@ -99,7 +99,7 @@ def _make(name: str, settings: CascadeSettings, parts: Mapping[str, Served], con
         signature, members = assemble(asked, settings.weights, ())
     except ValueError as error:
         raise Misfit(("stages", str(error))) from error
-    rule = _rule(settings, signature)
+    rule = rule_of(settings, signature)
     _check_weights(members)
     max_rows = rows_per_batch(settings.batch, all(one.batched for one in asked) and ":" not in (settings.rule or ""))
     cascade = Cascade(
@@ -139,7 +139,8 @@ def _stages(settings: CascadeSettings, members: Sequence[Member]) -> list[Stage]
     ]
 
 
-def _rule(settings: CascadeSettings, signature: Signature) -> Rule:
+def rule_of(settings: CascadeSettings, signature: Signature) -> Rule:
+    """Its rule, now that the labels are known. Raises: Misfit."""
     name = settings.rule or DEFAULT_RULE[signature.task]
     if name == "first":
         raise Misfit(("rule", "whoever answers first is sure of itself: choose another rule"))

@@ -1,11 +1,11 @@
 """Whether a shadow changes an answer or a latency: python -m benchmarks.shadow
 
 One run of one server that has an ensemble of breast-cancer models, and the same ensemble with a candidate beside it: a
-healthy one, one that is stopped (SIGSTOP), one at an address where nobody listens, one that says NaN. They take turns, a
-quarter of a second each, in an order that is drawn anew for every round, so that whatever disturbs the machine disturbs
-all of them. Requests come at a constant rate; latencies count from when each was meant to leave. The 95 % intervals are
-of a bootstrap over the rounds: where that of a difference holds zero, no difference is shown. Trains the models if the
-registry lacks them.
+healthy one, one that is stopped (SIGSTOP), one at an address where nobody listens, one that says NaN. They take turns,
+a quarter of a second each, in an order that is drawn anew for every round, so that whatever disturbs the machine
+disturbs all of them. Requests come at a constant rate; latencies count from when each was meant to leave. The 95 %
+intervals are of a bootstrap over the rounds: where that of a difference holds zero, no difference is shown. Trains the
+models if the registry lacks them.
 """
 
 import argparse
@@ -160,15 +160,15 @@ def report(found: dict[str, Found]) -> None:
     rounds = len(found[ALONE].rounds)
     drawn = np.random.default_rng(7).integers(0, rounds, (RESAMPLES, rounds))
     base = np.stack([quantiles(found[ALONE], one) for one in drawn])
-    print(f"\n{'':<10}{'requests':>9}{'wrong':>7}{'p50 ms':>9}{'p99 ms':>9}   p99 less that of no shadow")
+    print(f"\n{'':<10}{'requests':>9}{'wrong':>7}{'p50 ms':>9}{'p99 ms':>9}   p50, p99 less those of no shadow")
     for name, one in found.items():
         p50, p99 = quantiles(one, np.arange(rounds))
         line = f"{name:<10}{sum(map(len, one.rounds)):>9}{sum(one.wrong.values()):>7}{p50:>9.2f}{p99:>9.2f}"
         if name != ALONE:
             differences = np.stack([quantiles(one, sample) for sample in drawn]) - base
-            low, high = np.quantile(differences[:, 1], (0.025, 0.975))
-            shown = "shown" if low > 0 or high < 0 else "no difference shown"
-            line += f"   {p99 - quantiles(found[ALONE], np.arange(rounds))[1]:+.2f} ({low:+.2f}, {high:+.2f}) {shown}"
+            values = np.array([p50, p99]) - quantiles(found[ALONE], np.arange(rounds))
+            for value, (low, high) in zip(values, np.quantile(differences, (0.025, 0.975), axis=0).T, strict=True):
+                line += f"   {value:+.2f} ({low:+.2f}, {high:+.2f})" + (" shown" if low > 0 or high < 0 else "")
         print(line + (f" {dict(one.wrong)}" if one.wrong else ""))
 
 

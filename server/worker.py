@@ -11,6 +11,7 @@ from backends.channel.answering import BACKLOG
 from backends.worker import Reception
 from models.registry import Registry
 from server import logs
+from server.background import background, give_way
 from server.child import Parent, run
 from server.loading import loaded, version_of
 from server.plan import Plan, read_plan
@@ -47,6 +48,8 @@ def listening_at(path: str) -> socket.socket:
 def main(plan_path: str, name: str) -> None:
     """Run the worker of backend `name` in the plan at `plan_path`."""
     plan = read_plan(plan_path)
+    if name in background(plan.config):
+        give_way()
     with logs.setup(sys.stderr, f"worker {name}"):
         run(partial(work, plan, name), loop=plan.config.server.loop)
 

@@ -100,6 +100,11 @@ def no_mistakes(_settings: Any) -> Iterator[Fault]:
     return iter(())
 
 
+def nobody(_settings: Any) -> Iterator[str]:
+    """Of a kind that waits for all whom it asks."""
+    return iter(())
+
+
 def no_doubts(_settings: Any, _config: "Config") -> Iterator[Fault]:
     """Of settings that are always meant."""
     return iter(())
@@ -113,6 +118,7 @@ class Kind(Generic[S]):
     `mistakes`: what is wrong with settings by themselves; that a part does not exist, or is made of what it is a
     part of, is found for all kinds. `doubts`: what is allowed, and probably not meant. `make` is called with the name,
     the settings and the parts by name; by `chorus check`, too, with parts that cannot be asked. It raises `Misfit`.
+    `aside`: those of the parts that no answer waits for.
     """
 
     settings: type[S]
@@ -123,6 +129,7 @@ class Kind(Generic[S]):
     make: Callable[[str, S, Mapping[str, Served], Context], Made]
     mistakes: Callable[[S], Iterable[Fault]] = no_mistakes
     doubts: Callable[[S, "Config"], Iterable[Fault]] = no_doubts
+    aside: Callable[[S], Iterable[str]] = nobody
 
     @property
     def name(self) -> str:

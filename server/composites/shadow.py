@@ -124,4 +124,5 @@ SHADOW = Kind(
     make=_make,
     mistakes=_mistakes,
     doubts=_doubts,
+    aside=lambda settings: settings.candidates,
 )

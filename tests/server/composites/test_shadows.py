@@ -1,5 +1,6 @@
 """`[shadows.NAME]` in a configuration: what is wrong with it, and that a server answers as if it were not there."""
 
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from models.registry import Registry
+from server.background import NICENESS
 from server.checking import findings_of
 from server.config import read_config
 from tests.running import Running, until
@@ -92,6 +94,10 @@ def test_a_server_answers_as_if_it_had_no_shadow_and_compares(tmp_path: Path, tr
     row = trained.manifest("breast-cancer/logreg").examples[0]
     with Running(config(tmp_path, trained, row), tmp_path) as server:
         assert server.ask("/")[1]["default"] == "watched"
+        nice = {name: os.getpriority(os.PRIO_PROCESS, pid) for name, pid in server.pids().items()}
+        assert nice == dict.fromkeys(MEMBERS, nice["logreg"]) | dict.fromkeys(
+            ("mlp", "nan", "contrary"), min(19, nice["logreg"] + NICENESS)
+        )
         body = {"instances": [row], "parameters": {"explain": True}}
         plain = server.ask("/v1/models/all:predict", body)[1]
         status, answer = server.ask("/v1/models/watched:predict", body, {"X-Request-Id": "one"})

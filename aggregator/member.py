@@ -72,7 +72,9 @@ def beside(whole: Signature, one: Served, weight: float = 1.0) -> Member:
     Raises:
         ValueError: its task, labels or inputs do not fit.
     """
-    if one.signature.task != whole.task or one.signature.task not in ("classification", "regression"):
+    if whole.task not in ("classification", "regression"):
+        raise ValueError(f"what is for {whole.task} cannot be compared")
+    if one.signature.task != whole.task:
         raise ValueError(f"{one.name} is for {one.signature.task}, expected {whole.task}")
     union = union_of({"primary": whole.inputs, one.name: one.signature.inputs})
     for feature in (feature for spec in union for feature in spec.features):

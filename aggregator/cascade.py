@@ -192,7 +192,5 @@ def _is_due(member: Member, parameters: Parameters) -> bool:
 
 def _part(request: InferRequest, state: Stages, parameters: Parameters) -> InferRequest:
     """`request` for a stage: its open rows."""
-    if len(state.open) == request.rows:
-        return replace(request, parameters=parameters)
-    inputs = {name: array[state.open] for name, array in request.inputs.items()}
-    return replace(request, inputs=inputs, parameters=parameters)
+    part = request if len(state.open) == request.rows else request.of_rows(state.open)
+    return replace(part, parameters=parameters)

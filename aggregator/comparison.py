@@ -28,7 +28,7 @@ def compared(
         same = [apart <= tolerance, _relative(answer, instead) <= tolerance]
         shown = [scores[:, 0].tolist() for scores in columns]
     for row, (left, own, would) in enumerate(zip(*shown, strict=True)):
-        yield RowComparison(row, left, own, would, float(apart[row]), bool(same[0][row]), not same[1][row])
+        yield RowComparison(left, own, would, float(apart[row]), bool(same[0][row]), not same[1][row])
 
 
 def _relative(one: Array, other: Array) -> Array:

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from backends.comparisons import Comparisons, Revote
 from backends.layers.timeout import Timeout
 from models.deadline import Deadline, deadline_after
 from models.errors import BackendError, InvalidAnswer, InvalidRequest
-from models.types import PREDICTIONS, PROBABILITIES, Array, Fate, InferRequest, InferResponse, MemberReport
+from models.types import PREDICTIONS, PROBABILITIES, Array, Fate, InferRequest, InferResponse, MemberReport, origins_of
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +144,8 @@ class Shadow:
         if candidate.revote is not None and report.status != "fallback":  # behind which nobody stands
             instead = candidate.revote(report, said)
         rows = compared(answer, said, instead, self._labels, tolerance=self._tolerance)
-        candidate.comparisons.compare(answered.request.id, rows)
+        for origin in origins_of(answered.request):  # in an ensemble, several requests may be asked as one
+            candidate.comparisons.compare(origin.id, islice(rows, origin.rows))
 
 
 def _scores(member: Member, response: InferResponse) -> Array:

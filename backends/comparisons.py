@@ -14,12 +14,11 @@ REMEMBERED = 20  # disagreements
 
 @dataclass(frozen=True, slots=True)
 class RowComparison:
-    """One row: what left, what the shadow said, what would have left with it, and how far the first two are apart.
+    """Of one row: what left, what the shadow said, what would have left with it, and how far the first two are apart.
 
     A label, or a number; `difference` is from 0 to 1 between probabilities, relative between numbers.
     """
 
-    row: int
     answered: str | float
     said: str | float
     instead: str | float
@@ -30,9 +29,10 @@ class RowComparison:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """A row of which a shadow said something else."""
+    """A row of a request, of which a shadow said something else."""
 
     request_id: str
+    row: int
     comparison: RowComparison
 
 
@@ -67,10 +67,10 @@ class Comparisons:
 
     def compare(self, request_id: str, rows: Iterable[RowComparison]) -> None:
         """The shadow answered a request with `rows`."""
-        for row in rows:
+        for at, row in enumerate(rows):
             self.rows += 1
             self.agreed += row.agrees
             self.changed += row.changes
             self.difference += row.difference
             if not row.agrees or row.changes:
-                self.disagreements.append(Disagreement(request_id, row))
+                self.disagreements.append(Disagreement(request_id, at, row))

@@ -27,7 +27,7 @@ def _disagreement(one: Disagreement) -> dict[str, Any]:
     row = one.comparison
     return {
         "request_id": one.request_id,
-        "row": row.row,
+        "row": one.row,
         "answered": row.answered,
         "said": row.said,
         "with_it": row.instead,

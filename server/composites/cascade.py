@@ -118,7 +118,6 @@ def _make(name: str, settings: CascadeSettings, parts: Mapping[str, Served], con
         answerable=cascade.answerable,
         runtime=called,
         takes=frozenset({"quorum", "early", "members"}),
-        batched=max_rows is not None,
         example=example_of(signature.inputs, [(one.signature.inputs, one.example) for one in asked]),
         outcomes=outcomes,
         about=_about(settings, called),

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from backends.base import Backend
 from backends.comparisons import Comparisons
 from models.deadline import deadline_after
 from models.errors import Away, BackendError, ConnectFailed, InvalidRequest, NoQuorum
-from models.types import PROBABILITIES, InferResponse, MemberReport, Report, Signature, TensorSpec, classifier
+from models.types import PROBABILITIES, InferResponse, MemberReport, Report, Signature, TensorSpec, classifier, joined
 from tests.aggregator.test_ensemble import vote
 from tests.fakes import FEATURES, NUMBER, YES_NO, Fake, now, ones, serve, settle, sure
 
@@ -51,8 +52,10 @@ async def test_a_shadow_of_a_model_is_compared_as_if_it_answered_alone() -> None
     await asyncio.sleep(1)
     found = counted(watched)
     assert (found.rows, found.agreed, found.changed, found.fates) == (2, 1, 1, {("ok", ""): 1})
-    ((said,),) = ([one.comparison] for one in found.disagreements)
-    assert (said.row, said.answered, said.said, said.instead) == (1, "yes", "no", "no")
+    (disagreement,) = found.disagreements
+    said = disagreement.comparison
+    assert (disagreement.request_id, disagreement.row) == ("the-id", 1)
+    assert (said.answered, said.said, said.instead) == ("yes", "no", "no")
     assert found.difference == pytest.approx(0.2 + 0.7)
 
 
@@ -176,6 +179,15 @@ async def test_it_nests_in_an_ensemble_and_its_answer_is_one_vote() -> None:
     assert (response.outputs[PROBABILITIES].tolist(), now()) == ([[0, 1]], 0)
     await asyncio.sleep(1)
     assert counted(watched).changed == 1
+
+
+async def test_rows_of_requests_that_are_asked_as_one_are_told_apart() -> None:
+    watched = candidate(Fake(np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])))
+    shadow = Shadow(Fake(sure(1, rows=3)), [watched], YES_NO.labels)
+    first, second = replace(ones(1), id="first"), replace(ones(2), id="second")
+    await shadow(joined([first, second]), deadline_after(1))
+    await asyncio.sleep(1)
+    assert [(one.request_id, one.row) for one in counted(watched).disagreements] == [("second", 0), ("second", 1)]
 
 
 def test_a_candidate_is_aligned_by_label_and_fed_by_feature() -> None:

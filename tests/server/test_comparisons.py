@@ -7,8 +7,8 @@ from server.journal import Entry
 from server.timeline import timeline
 from tests.fakes import YES_NO, sure
 
-SAME = RowComparison(0, "yes", "yes", "yes", 0.1, True, False)
-OTHER = RowComparison(1, "yes", "no", "no", 0.5, False, True)
+SAME = RowComparison("yes", "yes", "yes", 0.1, True, False)
+OTHER = RowComparison("yes", "no", "no", 0.5, False, True)
 
 
 def counted() -> Comparisons:

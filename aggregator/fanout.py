@@ -18,7 +18,7 @@ from aggregator.reports import Roll, roll_of
 from aggregator.tally import Frozen, Quorum, Tally, Verdict, Voice
 from backends.eager import begin
 from models.deadline import Deadline
-from models.errors import BackendError, DeadlineExceeded, InvalidAnswer, InvalidRequest, NoQuorum, RuleFailed
+from models.errors import BackendError, DeadlineExceeded, InvalidAnswer, InvalidRequest, RuleFailed
 from models.types import InferRequest, InferResponse
 
 log = logging.getLogger(__name__)
@@ -182,7 +182,7 @@ class Fanout:
             scores = self._members[index].scores(response)
             if scores.shape != self._tally.shape:
                 return InvalidAnswer(f"expected scores of shape {self._tally.shape}, got {scores.shape}")
-            own = response.report if response.report.members else None
+            own = response.report if response.report.is_composite else None
             self._tally.record(index, scores, seconds, degraded=response.report.degraded, report=own)
         except Exception as unreadable:
             return unreadable
@@ -190,8 +190,7 @@ class Fanout:
 
     def _lose(self, index: int, error: BaseException, seconds: float) -> None:
         if isinstance(error, BackendError):
-            own = error.report if isinstance(error, NoQuorum) else None
-            self._tally.lose(index, error.fate, error.reason, seconds, own)
+            self._tally.lose(index, error.fate, error.reason, seconds, error.report)
         elif isinstance(error, InvalidRequest):
             self._tally.lose(index, "failed", "input_rejected", seconds)
         else:  # a bug: its traceback is wanted, the other members' answer too

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from aggregator.feeding import Feed, feed_of, union_of
+from backends.alignment import aligned, order_of
+from backends.feeding import Feed, feed_of, union_of
 from backends.served import Served
 from models.deadline import Deadline
 from models.types import (
@@ -16,8 +15,6 @@ from models.types import (
     InferRequest,
     InferResponse,
     Signature,
-    classifier,
-    regressor,
 )
 
 
@@ -58,30 +55,29 @@ def assemble(
     Raises:
         ValueError: tasks, labels or inputs do not fit together.
     """
-    first = served[0].signature
-    if first.task not in ("classification", "regression"):
-        raise ValueError(f"{served[0].name} is for {first.task}, which cannot be voted on or averaged")
-    for other in served[1:]:
-        if other.signature.task != first.task:
-            raise ValueError(f"{other.name} is for {other.signature.task}, {served[0].name} for {first.task}")
-    inputs = union_of({one.name: one.signature.inputs for one in served})
+    task = served[0].signature.task
+    if task not in ("classification", "regression"):
+        raise ValueError(f"{served[0].name} is for {task}, which cannot be voted on or averaged")
+    signature, each = aligned(served)
     members = tuple(
-        Member(
-            one,
-            weights.get(one.name, 1.0),
-            one.name in required,
-            feed_of(inputs, one.signature.inputs),
-            _order(first.labels, one),
-        )
-        for one in served
+        Member(one.served, weights.get(one.served.name, 1.0), one.served.name in required, one.feed, one.order)
+        for one in each
     )
-    return (classifier(inputs, first.labels) if first.labels else regressor(inputs)), members
+    return signature, members
 
 
-def _order(labels: Sequence[str], one: Served) -> Array | None:
-    theirs = one.signature.labels
-    if theirs == tuple(labels):
-        return None
-    if sorted(theirs) != sorted(labels):
-        raise ValueError(f"{one.name} has the labels {list(theirs)}, expected {list(labels)}")
-    return np.array([theirs.index(label) for label in labels])
+def beside(whole: Signature, one: Served, weight: float = 1.0) -> Member:
+    """`one` as a member that is fed what is asked of `whole`, and has no say in what that is.
+
+    Raises:
+        ValueError: its task, labels or inputs do not fit.
+    """
+    if whole.task not in ("classification", "regression"):
+        raise ValueError(f"what is for {whole.task} cannot be compared")
+    if one.signature.task != whole.task:
+        raise ValueError(f"{one.name} is for {one.signature.task}, expected {whole.task}")
+    union = union_of({"primary": whole.inputs, one.name: one.signature.inputs})
+    for feature in (feature for spec in union for feature in spec.features):
+        if feature not in whole.features:
+            raise ValueError(f"{one.name} takes the feature {feature!r}, which nobody is asked for")
+    return Member(one, weight, False, feed_of(whole.inputs, one.signature.inputs), order_of(whole.labels, one))

@@ -5,8 +5,9 @@ closed by whoever composes.
 """
 
 import errno
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 import msgspec
@@ -59,7 +60,7 @@ class Remote:
     """A model as its server knows it: the URL to ask, the names it uses, and the signature that is ours.
 
     `inputs` are those of the signature in its order, or one tensor (n, 1) for each feature. `names_labels`: a
-    classifier whose output is a label per row.
+    classifier whose output is a label per row. `outputs`: of a transform, our names by theirs.
     """
 
     url: str
@@ -69,13 +70,21 @@ class Remote:
     output: str
     binary: bool = True
     names_labels: bool = False
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> Mapping[str, str]:
+        """All outputs that are asked for, our names by theirs."""
+        canonical = PROBABILITIES if self.signature.labels else PREDICTIONS
+        return self.outputs or {self.output: canonical}
 
 
 def remote(base: str, model: str, signature: Signature, *, version: str | None = None) -> Remote:
     """A model that uses our own names for its tensors."""
     path = f"/v2/models/{model}" + (f"/versions/{version}" if version else "")
     output = PROBABILITIES if signature.labels else PREDICTIONS
-    return Remote(f"{base}{path}/infer", model, signature, signature.inputs, output)
+    outputs = {spec.name: spec.name for spec in signature.outputs} if signature.task == "transform" else {}
+    return Remote(f"{base}{path}/infer", model, signature, signature.inputs, output, outputs=outputs)
 
 
 class Oip:
@@ -97,13 +106,14 @@ class Oip:
         self._remote = remote
         self._max_answer_bytes = max_answer_bytes
         self._temperature = temperature
-        self._canonical = PROBABILITIES if remote.signature.labels else PREDICTIONS
+        self._asked = dict(remote.asked)
+        self._width = _numbers_per_row(remote.signature)
 
     async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
         remote = self._remote
         check_headers(request)
         fed = self._fed(request)
-        body, header_length = encode_request(fed, remote.inputs, [remote.output], binary=remote.binary)
+        body, header_length = encode_request(fed, remote.inputs, list(self._asked), binary=remote.binary)
         headers = self._headers(request, deadline, header_length)
         if (stopwatch := request.stopwatch) is not None:
             stopwatch.lap("encode")
@@ -116,8 +126,8 @@ class Oip:
                     stopwatch.lap("send_receive")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise translated(error) from error
-        outputs, degraded = decode_answer(*answer, remote.model, [remote.output], asked=request.id)
-        said = self._said(outputs[remote.output], request.rows)
+        outputs, degraded = decode_answer(*answer, remote.model, list(self._asked), asked=request.id)
+        said = self._said(outputs, request.rows)
         if self._temperature is not None:
             said[PROBABILITIES] = tempered(said[PROBABILITIES], self._temperature)
         if stopwatch is not None:
@@ -133,11 +143,12 @@ class Oip:
         columns = {spec.name: features[:, [at]] for at, spec in enumerate(specs)}
         return replace(request, inputs=columns)
 
-    def _said(self, output: Array, rows: int) -> dict[str, Array]:
+    def _said(self, outputs: Mapping[str, Array], rows: int) -> dict[str, Array]:
         """The canonical answer; labels are taken as certain."""
+        ours = {self._asked[name]: array for name, array in outputs.items()}
         if self._remote.names_labels:
-            output = one_hot(output, self._remote.signature.labels)
-        return validated({self._canonical: output}, self._remote.signature, rows)
+            ours = {name: one_hot(array, self._remote.signature.labels) for name, array in ours.items()}
+        return validated(ours, self._remote.signature, rows)
 
     def _headers(self, request: InferRequest, deadline: Deadline, header_length: int | None) -> dict[str, str]:
         name, value = relative(deadline)
@@ -153,8 +164,9 @@ class Oip:
 
     def _longest(self, rows: int) -> int:
         """The bytes that an answer may have. It is decoded on the loop, which a long one would hold up."""
-        plausible = BYTES_BESIDE + rows * max(1, len(self._remote.signature.labels)) * BYTES_PER_NUMBER
-        return min(plausible, self._max_answer_bytes)
+        if self._width is None:
+            return self._max_answer_bytes
+        return min(BYTES_BESIDE + rows * self._width * BYTES_PER_NUMBER, self._max_answer_bytes)
 
     async def _answer(self, response: aiohttp.ClientResponse, longest: int) -> tuple[bytes, int | None]:
         body = await _read(response, longest)  # of an error, too: a connection is kept only if it was read to the end
@@ -166,6 +178,15 @@ class Oip:
             raise InvalidAnswer("the answer is compressed, which was not asked for")
         length = response.headers.get(HEADER_LENGTH)
         return body, None if length is None else int(length)
+
+
+def _numbers_per_row(signature: Signature) -> int | None:
+    """How many there are in an answer; None where there are strings, too, whose lengths nobody knows."""
+    if signature.task != "transform":
+        return max(1, len(signature.labels))
+    if any(spec.datatype == "BYTES" for spec in signature.outputs):
+        return None
+    return sum(math.prod(spec.shape[1:]) for spec in signature.outputs)
 
 
 def check_headers(request: InferRequest) -> None:

@@ -1,7 +1,8 @@
-"""What is counted about the answers of one ensemble; no clock, no I/O."""
+"""What is counted about the answers of one composite; no clock, no I/O."""
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Protocol
 
 from backends.histogram import SHARES, Histogram
 from models.types import MemberReport, Report
@@ -10,10 +11,36 @@ KEEP = 0.95  # how much of what a member usually takes is remembered from one an
 NO_QUORUM = "no_quorum"
 
 
-class Outcomes:
-    """Answers by status, each member's fates, the agreement of each row, and the time saved by leaving early.
+class Recorder(Protocol):
+    """Whatever counts how answers came about."""
 
-    What a member that was let go would still have taken nobody knows; it is taken to be what it usually takes.
+    def record(self, report: Report, seconds: float, *, answered: bool) -> None:
+        """A request ended after `seconds`, with or without an answer."""
+
+
+class PartOutcomes:
+    """What became of each part of a composite that is no ensemble."""
+
+    def __init__(self) -> None:
+        self.fates: Counter[tuple[str, str, str]] = Counter()  # (part, fate, reason)
+
+    def record(self, report: Report, seconds: float, *, answered: bool) -> None:
+        """A request ended after `seconds`, with or without an answer."""
+        for part in report.parts:
+            self.fates[part.name, part.fate, part.reason] += 1
+
+
+class Unrecorded:
+    """Of a composite that answers as a part of it does, whose own outcomes are counted."""
+
+    def record(self, report: Report, seconds: float, *, answered: bool) -> None:
+        """Nothing."""
+
+
+class Outcomes:
+    """Of an ensemble: answers by status, members' fates, the agreement of each row, the time saved by not waiting.
+
+    What a member that was let go, or not asked, would have taken nobody knows; it is taken to be what it usually takes.
     """
 
     def __init__(self) -> None:
@@ -23,6 +50,8 @@ class Outcomes:
         self._fates: Counter[tuple[str, str, str]] = Counter()
         self._members: Mapping[str, MemberReport] = {}  # of the last request, as of those that shared its fan-out
         self._shared = 0  # how many those are
+        self.stages: Counter[int] = Counter()  # of a cascade: answers by the last stage that decided any of their rows
+        self.stage_rows: Counter[int] = Counter()  # and rows by the stage that decided them
         self._usual: dict[str, float] = {}
 
     @property
@@ -41,7 +70,10 @@ class Outcomes:
         self._shared += 1
         if report.agreement is not None:
             self.agreement.add_all(report.agreement.tolist())
-        if answered and report.status == "decided":
+        if report.stages is not None and len(report.stages):
+            self.stages[int(report.stages.max())] += 1
+            self.stage_rows.update(report.stages.tolist())
+        if answered and (report.status == "decided" or report.stages is not None):
             self.saved += max(0.0, self._until_the_last(report) - seconds)
 
     def _count(self) -> None:

@@ -1,14 +1,18 @@
 """What stands behind a name: handlers read it here, never from a backend, which stays a plain callable."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
 
 from backends.base import Backend
-from backends.outcomes import Outcomes
+from backends.comparisons import Revote
+from backends.measures import Measure
+from backends.outcomes import Recorder
 from backends.statistics import Statistics
 from models.deadline import Deadline
-from models.types import Signature
+from models.errors import InvalidRequest
+from models.types import Parameters, Signature
 
 Phase = Literal["starting", "ready", "away", "unverified", "misfit"]
 
@@ -23,9 +27,29 @@ class State:
     restarts: int = 0
 
 
+Answerable: TypeAlias = "Callable[[Callable[[Served], bool]], bool]"
+"""Whether a composite could answer if just those of its parts could that the argument says so of."""
+ASK_NOTHING: frozenset[str] = frozenset()
+
+
+def nothing() -> Mapping[str, Any]:
+    """Of a backend that has nothing more to show."""
+    return MappingProxyType({})
+
+
+def no_measures() -> Iterable[Measure]:
+    """Of a backend that counts nothing of its own."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A backend under its name. `timeout` is its own, in seconds, where a request names none."""
+    """A backend under its name. `timeout` is its own, in seconds, where a request names none.
+
+    What a composite is made of are its `parts`. `takes`: which of the parameters `quorum`, `early` and `members` a
+    request may give; `extra`: the names of further ones, by which some part of it decides. `about`: what its kind shows
+    of it. `lacking`: the word for its state while its parts cannot answer.
+    """
 
     name: str
     backend: Backend
@@ -33,17 +57,35 @@ class Served:
     version: str
     timeout: float
     runtime: str = ""
-    members: tuple[str, ...] = ()  # of an ensemble
-    quorum: int = 1  # how many of them an answer needs, unless the request says otherwise
-    answerable: "Callable[[Callable[[Served], bool]], bool] | None" = None  # of an ensemble: if just these were ready
+    kind: str = "model"
+    parts: tuple[str, ...] = ()
+    takes: frozenset[str] = ASK_NOTHING
+    extra: frozenset[str] = ASK_NOTHING
+    answerable: "Answerable | None" = None
+    about: Callable[[], Mapping[str, Any]] = nothing
+    measures: Callable[[], Iterable[Measure]] = no_measures
+    lacking: str = ""
     batched: bool = False  # whether its rows may be asked together with those of other requests
     prompt: bool = False  # whether it mostly answers without waiting for anything
     alone: Backend | None = None  # the bare model, past all that keeps count; it laps a request's stopwatch
     example: tuple[object, ...] | None = None  # one row, in the order of the features
     state: State = field(default_factory=State)
     statistics: Statistics = field(default_factory=Statistics)
-    outcomes: Outcomes | None = None  # of an ensemble
+    outcomes: Recorder | None = None  # of a composite
+    revote: "Callable[[float], Revote] | None" = None  # of an ensemble: what it would say with one more, of that weight
+    details: Callable[[], Mapping[str, Any]] = nothing  # of a composite, shown under /debug alone
 
     def deadline(self, received: float, timeout: float | None, longest: float) -> Deadline:
         """The deadline of a request whose headers were read at `received`, on the loop's clock."""
         return Deadline(received + min(timeout or self.timeout, longest))
+
+    def check(self, parameters: Parameters) -> None:
+        """Refuse what nobody here could act on.
+
+        Raises:
+            InvalidRequest: with the parameter.
+        """
+        for name in ("quorum", "early", "members"):
+            if getattr(parameters, name) is not None and name not in self.takes:
+                what = "there is no ensemble in it" if self.parts else "it is one model"
+                raise InvalidRequest(f"{self.name!r} takes no {name}: {what}", f"$.parameters.{name}")

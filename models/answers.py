@@ -14,7 +14,7 @@ TOLERANCE = 1e-3  # what a model that computes in half precision may be off by
 
 
 def validated(outputs: Mapping[str, Array], signature: Signature, rows: int) -> dict[str, Array]:
-    """The canonical answer: `probabilities` (n, k) or `predictions` (n,) in float64; other tasks' tensors as they came.
+    """The canonical answer: `probabilities` (n, k) or `predictions` (n,) in float64; other tasks' tensors as declared.
 
     Raises:
         InvalidAnswer: an output is missing, not a number, of the wrong shape, not finite, or no distribution.
@@ -73,6 +73,17 @@ def _shaped(array: Array, spec: TensorSpec, rows: int) -> Array:
     fits = array.ndim == len(spec.shape) and array.shape[:1] == (rows,)
     if not fits or any(want not in (-1, got) for want, got in zip(spec.shape[1:], array.shape[1:], strict=True)):
         raise InvalidAnswer(f"{spec.name} must have {rows} rows and the shape {spec.shape}, got {array.shape}")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if array.dtype.kind == "f" and not (np.isfinite(array) | (spec.nullable & np.isnan(array))).all():
         raise InvalidAnswer(f"{spec.name} must be finite")
-    return array
+    return _cast(array, spec)
+
+
+def _cast(array: Array, spec: TensorSpec) -> Array:
+    """`array` as the datatype of `spec`, if it holds that kind of values; a float may lose digits, nothing else."""
+    if array.dtype == spec.dtype:
+        return array
+    if spec.datatype == "BYTES" and array.dtype.kind not in "OUT":
+        raise InvalidAnswer(f"{spec.name} must be strings, got {array.dtype}")
+    if not np.can_cast(array.dtype, spec.dtype, "same_kind"):
+        raise InvalidAnswer(f"{spec.name} must be {spec.datatype}, got {array.dtype}")
+    return array.astype(spec.dtype)

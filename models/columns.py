@@ -4,7 +4,9 @@ A table is a matrix, an array of objects, or a data frame (of pandas or polars, 
 """
 
 import math
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ import numpy as np
 from models.types import DTYPES, Array, TensorSpec
 
 INPUT = "features"
+
+_SHAPED = re.compile(r"(?P<name>.+):(?P<kind>[A-Z0-9]+)\[(?P<shape>[1-9]\d{0,8}(,[1-9]\d{0,8}){0,6})\]")
 
 Inputs = dict[str, Array]
 Layout = tuple[tuple[TensorSpec, ...], Inputs]
@@ -44,13 +48,30 @@ def split_feature(feature: str) -> tuple[str, str]:
 
 
 def specs_of(features: Sequence[str], *, nullable: bool) -> tuple[TensorSpec, ...]:
-    """The inputs that `features` describe, each a `name` or a `name:DATATYPE`; what has no datatype is float32."""
-    kinds = {name: kind or "FP32" for name, kind in map(split_feature, features)}
-    if set(kinds.values()) == {"FP32"}:
-        return (TensorSpec(INPUT, "FP32", (-1, len(kinds)), tuple(kinds), nullable),)
-    return tuple(
-        TensorSpec(name, kind, (-1, 1), (name,), nullable and DTYPES[kind].kind == "f") for name, kind in kinds.items()
-    )
+    """The tensors that `features` describe, each a `name`, `name:DATATYPE` or `name:DATATYPE[3,4]`.
+
+    What has no datatype is float32. What has a shape is a tensor of its own whose columns have no names; all else are
+    columns: of one tensor if all are float32, else each of its own.
+    """
+    shaped = [tensor for tensor in map(_shaped, features) if tensor is not None]
+    columns = dict(split_feature(feature) for feature in features if _shaped(feature) is None)
+    if set(columns.values()) <= {"FP32", ""}:
+        together = TensorSpec(INPUT, "FP32", (-1, len(columns)), tuple(columns), nullable)
+        return ((together,) if columns else ()) + _nullable(shaped, nullable)
+    apart = [TensorSpec(name, kind or "FP32", (-1, 1), (name,)) for name, kind in columns.items()]
+    return _nullable([*apart, *shaped], nullable)
+
+
+def _shaped(feature: str) -> TensorSpec | None:
+    """The tensor that `name:DATATYPE[3,4]` is; None of a column."""
+    found = _SHAPED.fullmatch(feature)
+    if found is None or found["kind"] not in DTYPES:
+        return None
+    return TensorSpec(found["name"], found["kind"], (-1, *map(int, found["shape"].split(","))))
+
+
+def _nullable(specs: Sequence[TensorSpec], nullable: bool) -> tuple[TensorSpec, ...]:
+    return tuple(replace(spec, nullable=nullable and spec.dtype.kind == "f") for spec in specs)
 
 
 def _columns(x: Any) -> list[Array]:

@@ -50,12 +50,20 @@ class RegistryError(ChorusError):
 
 
 class BackendError(ChorusError):
-    """A backend gave no answer."""
+    """A backend gave no answer. `report`: how that came about, where it is a composite."""
 
     fate: Fate = "failed"
     reason = "error"
     retryable = False
     ill = False
+    report: Report | None = None
+
+    def within(self, part: str, report: Report) -> "BackendError":
+        """The same failure as that of a composite whose `part` failed so."""
+        outer = type(self).__new__(type(self), f"{part}: {self}")
+        outer.__dict__ |= self.__dict__
+        outer.report = report
+        return outer
 
 
 class DeadlineExceeded(BackendError):
@@ -156,6 +164,7 @@ class NoQuorum(BackendError):
     """
 
     reason = "quorum"
+    report: Report
 
     def __init__(self, message: str, report: Report, *, late: bool, rejected: bool = False) -> None:
         super().__init__(message)

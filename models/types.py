@@ -19,6 +19,7 @@ Array = npt.NDArray[Any]
 Task = Literal["classification", "regression", "embedding", "text", "transform"]
 Fate = Literal["ok", "unneeded", "late", "failed", "skipped"]
 Status = Literal["complete", "decided", "partial", "fallback"]
+Scalar = str | float | int | bool
 
 PROBABILITIES = "probabilities"
 PREDICTIONS = "predictions"
@@ -87,6 +88,11 @@ def regressor(inputs: tuple[TensorSpec, ...]) -> Signature:
     return Signature("regression", inputs, (TensorSpec(PREDICTIONS, "FP64", (-1,)),))
 
 
+def transformer(inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> Signature:
+    """The signature of what makes other tensors of its inputs, for a model to be asked about."""
+    return Signature("transform", inputs, outputs)
+
+
 @dataclass(frozen=True, slots=True)
 class Parameters:
     """What a request may ask of an ensemble beyond its answer; None is the ensemble's own setting."""
@@ -104,7 +110,9 @@ NO_PARAMETERS = Parameters()
 class InferRequest:
     """Named tensors with `rows` rows each. `trace` is the caller's W3C `traceparent`, passed on as it came.
 
-    `stopwatch`: whoever answers times the stages of its work with it.
+    `extra`: what it says beside its rows and our own parameters, for those who decide by it whom to ask. `stopwatch`:
+    whoever answers times the stages of its work with it. `origins`: of several requests that are asked as one these, in
+    the order of their rows; see `origins_of`.
     """
 
     inputs: Mapping[str, Array]
@@ -112,10 +120,44 @@ class InferRequest:
     parameters: Parameters = NO_PARAMETERS
     trace: str = ""
     stopwatch: "Stopwatch | None" = None
+    extra: "Mapping[str, Scalar]" = field(default_factory=dict)
+    origins: "tuple[InferRequest | Origin, ...]" = ()
 
     @property
     def rows(self) -> int:
         return len(next(iter(self.inputs.values())))
+
+    def of_rows(self, rows: Array) -> "InferRequest":
+        """The same, of some of its rows, which ascend."""
+        inputs = {name: array[rows] for name, array in self.inputs.items()}
+        if not self.origins:
+            return replace(self, inputs=inputs)
+        whole = origins_of(self)
+        owners = np.repeat(np.arange(len(whole)), [origin.rows for origin in whole])[rows]
+        kept = zip(*(part.tolist() for part in np.unique(owners, return_counts=True)), strict=True)
+        return replace(
+            self, inputs=inputs, origins=tuple(Origin(whole[at].id, whole[at].extra, count) for at, count in kept)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Some rows of one of several requests that are asked as one."""
+
+    id: str
+    extra: "Mapping[str, Scalar]"
+    rows: int
+
+
+def origins_of(request: InferRequest) -> "list[InferRequest | Origin]":
+    """The requests whose rows are asked as one, be it `request` alone."""
+    if not request.origins:
+        return [request]
+    return [
+        one
+        for origin in request.origins
+        for one in (origins_of(origin) if isinstance(origin, InferRequest) else [origin])
+    ]
 
 
 ALL_ROWS = slice(None)
@@ -123,10 +165,11 @@ ALL_ROWS = slice(None)
 
 @dataclass(frozen=True, slots=True)
 class MemberReport:
-    """What became of one member: `elapsed` seconds from the start of the fan-out, None if it was never asked.
+    """What became of one member: `elapsed` seconds after it was asked, None if it never was.
 
     `scores` (N, k) and `report` are of all rows of the fan-out, which several requests may have shared: `Report.said`
-    and `Report.nested` give one request's part.
+    and `Report.nested` give one request's part. In a cascade it is asked in its `stage`, counted from 1, `after`
+    seconds from the start; of rows that it was not asked about its `scores` are NaN.
     """
 
     fate: Fate
@@ -135,7 +178,37 @@ class MemberReport:
     reason: str = ""
     elapsed: float | None = None
     scores: Array | None = None  # what it said, if it answered
-    report: "Report | None" = None  # its own, where it is an ensemble
+    report: "Report | None" = None  # its own, where it is a composite
+    stage: int | None = None
+    after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PartReport:
+    """What became of a part of a composite that is no ensemble: a step of a chain, a branch of a switch.
+
+    It `began` on the clock of durations, None if it was never asked, and took `elapsed` seconds. `rows` are those
+    that it was asked about, None for all. `facts` are what its kind has to say of it, as JSON has them.
+    """
+
+    name: str
+    version: str
+    fate: Fate = "ok"
+    reason: str = ""
+    began: float | None = None
+    elapsed: float | None = None
+    rows: tuple[int, ...] | None = None
+    report: "Report | None" = None  # its own, where it is a composite
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+    def of_rows(self, rows: slice) -> "PartReport":
+        """The same, of `rows` alone."""
+        if self.rows is None:
+            return replace(self, report=self.report and self.report.of_rows(rows))
+        inside = [at for at, row in enumerate(self.rows) if rows.start <= row < rows.stop]
+        kept = slice(inside[0], inside[-1] + 1) if inside else slice(0, 0)
+        own = tuple(row - rows.start for row in self.rows[kept])
+        return replace(self, rows=own, report=self.report and self.report.of_rows(kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +226,10 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How an answer came about. Of a backend that is not an ensemble: itself, asked and answered.
+    """How an answer came about. Of a backend that is one model: itself, asked and answered.
 
-    `rows` are this request's, of all that its members were asked at once.
+    `rows` are this request's, of all that its members were asked at once. A composite that is no ensemble has `parts`;
+    all else is then that of the ensemble among them which had the last word, if there was one.
     """
 
     status: Status = "complete"
@@ -169,6 +243,9 @@ class Report:
     disagreed: tuple[int, ...] | None = None  # rows under `min_agreement`, where the ensemble has one
     settled: Settled | None = None
     labels: tuple[str, ...] = ()  # the order of the members' scores
+    parts: tuple[PartReport, ...] = ()
+    stages: Array | None = None  # (n,), of a cascade: the stage that decided each row, counted from 1
+    shadows: "Mapping[str, MemberReport] | None" = None  # what each said, once it has: the answer is gone
     rows: slice = field(default_factory=lambda: ALL_ROWS)
 
     def said(self, name: str) -> Array | None:
@@ -177,11 +254,16 @@ class Report:
         return None if scores is None else scores[self.rows]
 
     def nested(self, name: str) -> "Report | None":
-        """How the answer of member `name` to these rows came about, where it is an ensemble."""
+        """How the answer of member `name` to these rows came about, where it is a composite."""
         own = self.members[name].report
-        return None if own is None else own.part(self.rows)
+        return None if own is None else own.of_rows(self.rows)
 
-    def part(self, rows: slice) -> "Report":
+    @property
+    def is_composite(self) -> bool:
+        """Whether anyone else was asked."""
+        return bool(self.members or self.parts)
+
+    def of_rows(self, rows: slice) -> "Report":
         """The report on `rows` of these rows."""
         if rows == ALL_ROWS:
             return self
@@ -194,6 +276,8 @@ class Report:
             agreement=None if self.agreement is None else self.agreement[rows],
             entropy=None if self.entropy is None else self.entropy[rows],
             disagreed=disagreed,
+            parts=tuple(part.of_rows(rows) for part in self.parts),
+            stages=None if self.stages is None else self.stages[rows],
             rows=slice(first + rows.start, first + rows.stop),
         )
 
@@ -216,4 +300,4 @@ def joined(requests: Sequence[InferRequest]) -> InferRequest:
     if len(requests) == 1:
         return first
     inputs = {name: np.concatenate([request.inputs[name] for request in requests]) for name in first.inputs}
-    return InferRequest(inputs, f"{first.id}.and-{len(requests) - 1}", trace=first.trace)
+    return InferRequest(inputs, f"{first.id}.and-{len(requests) - 1}", trace=first.trace, origins=tuple(requests))

@@ -13,6 +13,7 @@ from server.commands.models import models
 from server.commands.predict import predict
 from server.commands.requests import requests
 from server.commands.serve import serve
+from server.commands.thresholds import thresholds
 from server.commands.train import train
 from server.config import ConfigError
 
@@ -42,6 +43,7 @@ chorus.add_command(init)
 chorus.add_command(predict)
 chorus.add_command(requests)
 chorus.add_command(serve)
+chorus.add_command(thresholds)
 chorus.add_command(train)
 
 

@@ -45,9 +45,8 @@ def _described(composition: Composition, served: Served) -> dict[str, Any]:
     }
     if served.signature.labels:
         described["labels"] = served.signature.labels
-    if served.members:
-        described |= {"members": served.members, "quorum": served.quorum, "rule": served.runtime}
-        described["timeout_ms"] = served.timeout * 1e3
+    if served.parts:
+        described |= {"kind": served.kind, "parts": served.parts, "timeout_ms": served.timeout * 1e3, **served.about()}
     if served.example is not None:
         described["example"] = {"instances": [served.example]}
     return described
@@ -108,7 +107,7 @@ async def model_v2(request: web.Request) -> web.Response:
         {
             "name": served.name,
             "versions": [served.version],
-            "platform": "chorus_ensemble" if served.members else f"chorus_{served.runtime}",
+            "platform": f"chorus_{served.kind if served.parts else served.runtime}",
             "inputs": [_tensor(spec) for spec in served.signature.inputs],
             "outputs": [_tensor(spec) for spec in served.signature.outputs],
             "parameters": _semantics(served.signature),

@@ -1,12 +1,10 @@
 """What is wrong with a configuration, as far as its file and the registry show: no model is loaded, nobody is asked."""
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from aggregator.member import assemble
-from aggregator.weights import integer_weights
 from backends.served import Served
 from models.deadline import Deadline
 from models.errors import ChorusError, RegistryError, Unverified
@@ -14,14 +12,15 @@ from models.manifest import verify_files
 from models.registry import Registry, Version
 from models.runtimes.python import fingerprint
 from models.types import InferRequest, InferResponse, Signature
+from server.composites.kind import Context, Misfit
+from server.composites.serving import composite
 from server.config import Draft
-from server.consistency import doubts_of, innermost_first
+from server.consistency import doubts_of, innermost_first, parts_of, table_of
 from server.findings import Findings
 from server.plan import local_backends
-from server.settings import Config, EnsembleSettings, PythonSettings
+from server.settings import Config, PythonSettings
 from server.signatures import declared
 from server.tables import Mistake, shown_key, unknown
-from server.terms import PARTS
 
 TRAIN = "for the built-in models: chorus train --missing"
 
@@ -36,7 +35,7 @@ def findings_of(draft: Draft) -> Findings:
             signatures[name] = of
     found = Findings(list(draft.mistakes))
     found.add(
-        Findings([*missing, *_of_functions(config), *_of_ensembles(config, signatures)], list(doubts_of(config))),
+        Findings([*missing, *_of_functions(config), *_of_composites(config, signatures)], list(doubts_of(config))),
         str(draft.path),
     )
     return found
@@ -111,33 +110,20 @@ def _of_model(name: str, text: str) -> Mistake:
     return Mistake(f"backends.{shown_key(name)}", "model", text)
 
 
-def _of_ensembles(config: Config, signatures: dict[str, Signature]) -> Iterator[Mistake]:
-    """Whose members, rule or weights do not fit together; adds the ensembles to `signatures`."""
-    for name in innermost_first(config.ensembles):
-        settings, table = config.ensembles[name], f"ensembles.{shown_key(name)}"
-        members = dict.fromkeys(settings.members)
-        if not members or not all(one in signatures for one in members):
+def _of_composites(config: Config, signatures: Mapping[str, Signature]) -> Iterator[Mistake]:
+    """Whose parts and settings do not fit together: they are composed, of parts that cannot be asked."""
+    served = {name: unasked(name, signature) for name, signature in signatures.items()}
+    context = Context()
+    for name in innermost_first(config.composites):
+        settings = config.composites[name]
+        parts = parts_of(settings)
+        if not parts or not all(part in served for part in parts):
             continue  # which is a mistake of its own
         try:
-            signatures[name], _ = assemble([unasked(one, signatures[one]) for one in members], {}, ())
-        except ValueError as error:
-            yield Mistake(table, "members", str(error))
-            continue
-        yield from _of_terms(table, settings, signatures[name], list(members))
-
-
-def _of_terms(
-    table: str, settings: EnsembleSettings, signature: Signature, members: Sequence[str]
-) -> Iterator[Mistake]:
-    for key, part in PARTS.items():
-        try:
-            part(settings, signature)
-        except ValueError as error:
-            yield Mistake(table, key, str(error))
-    try:
-        integer_weights([settings.weights.get(member, 1.0) for member in members])
-    except ValueError as error:
-        yield Mistake(table, "weights", str(error))
+            served[name] = composite(name, settings, served, context)
+        except Misfit as error:
+            for key, text in error.faults:
+                yield Mistake(table_of(name, settings), key, text)
 
 
 def unasked(name: str, signature: Signature) -> Served:

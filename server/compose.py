@@ -1,35 +1,21 @@
 """From a plan to a composition: opens what backends need, passes it in, and closes it in the end."""
 
-import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
-from pathlib import Path
 
-import msgspec
-
-from aggregator.ensemble import Ensemble
-from aggregator.feeding import example_of
-from aggregator.member import Member, assemble
 from aggregator.reaper import Reaper
-from aggregator.tally import quorum_of
-from aggregator.weights import integer_weights
 from backends.channel import Channel
-from backends.layers.gate import Gate
-from backends.layers.observe import Observe
-from backends.outcomes import Outcomes
 from backends.served import Served, State
-from backends.statistics import Statistics
 from models.registry import Registry
-from models.runtimes.python import fingerprint
+from server.composites.kind import CompositeSettings, Context, Misfit
+from server.composites.serving import composite
 from server.composition import Composition
 from server.config import ConfigError
-from server.consistency import innermost_first
+from server.consistency import innermost_first, table_of
 from server.loading import version_of
 from server.opening import open_local, open_remote, open_worker
 from server.plan import Plan
-from server.settings import EnsembleSettings, RemoteSettings, rows_per_batch
-from server.terms import rule_name, terms_of
+from server.settings import RemoteSettings
 
 
 @asynccontextmanager
@@ -37,19 +23,18 @@ async def composed(plan: Plan, states: Mapping[str, State]) -> AsyncIterator[Com
     """Everything that the plan's configuration names. `states` are those of the workers, which someone else updates.
 
     Raises:
-        ConfigError: members of an ensemble do not fit together.
+        ConfigError: the parts of a composite do not fit together.
     """
     registry = Registry(plan.registry_path)
     async with AsyncExitStack() as opened:
-        reaper = Reaper()
-        opened.push_async_callback(reaper.close)
+        context = Context(Reaper(), opened)
+        opened.push_async_callback(context.reaper.close)
         served: dict[str, Served] = {}
         for name in plan.config.backends:
             served[name] = await _open(opened, plan, registry, name, states)
-        for name in innermost_first(plan.config.ensembles):
-            served[name] = _ensemble(name, plan.config.ensembles[name], served, reaper)
-        ordered = [*plan.config.ensembles, *plan.config.backends]
-        yield Composition({name: served[name] for name in ordered}, plan.config.default)
+        for name in innermost_first(plan.config.composites):
+            served[name] = _composite(name, plan.config.composites[name], served, context)
+        yield Composition({name: served[name] for name in plan.config.names}, plan.config.default)
 
 
 async def _open(
@@ -65,43 +50,8 @@ async def _open(
     return open_worker(opened, name, settings, version, channel, states[name])
 
 
-def _ensemble(name: str, settings: EnsembleSettings, served: Mapping[str, Served], reaper: Reaper) -> Served:
+def _composite(name: str, settings: CompositeSettings, served: Mapping[str, Served], context: Context) -> Served:
     try:
-        asked = [served[one] for one in settings.members]
-        signature, members = assemble(asked, settings.weights, settings.required)
-        rule, terms = terms_of(settings, signature)
-        terms = replace(terms, max_rows=rows_per_batch(settings.batch, _may_share(settings, asked)))
-        weights = integer_weights([member.weight for member in members])
-        ensemble = Ensemble(members, signature, rule, terms, reaper=reaper)
-    except ValueError as error:
-        raise ConfigError(f"[ensembles.{name}] {error}") from error
-    statistics, outcomes, state = Statistics(), Outcomes(), State()
-    return Served(
-        name,
-        Observe(Gate(ensemble, state=state), statistics=statistics, outcomes=outcomes),
-        signature,
-        _version_of(settings, members),
-        settings.timeout_ms / 1e3,
-        rule_name(settings, signature),
-        members=tuple(settings.members),
-        quorum=quorum_of(weights, terms.quorum, terms.quorum_weight).count,
-        answerable=ensemble.answerable,
-        example=example_of(signature.inputs, [(one.signature.inputs, one.example) for one in asked]),
-        state=state,
-        statistics=statistics,
-        outcomes=outcomes,
-        batched=terms.max_rows is not None,
-    )
-
-
-def _may_share(settings: EnsembleSettings, members: Sequence[Served]) -> bool:
-    """Whether requests may share a fan-out unbidden; a rule of the user's may look at other rows, too."""
-    return all(member.batched for member in members) and ":" not in (settings.rule or "")
-
-
-def _version_of(settings: EnsembleSettings, members: Sequence[Member]) -> str:
-    """A fingerprint: the same members, versions and settings are the same ensemble."""
-    code = fingerprint(settings.rule, Path(settings.path)) if settings.rule and ":" in settings.rule else ""
-    settings = msgspec.structs.replace(settings, path=code)  # what a rule of the user's says, not where it lies
-    made_of = [settings, [member.served.version for member in members]]
-    return hashlib.sha256(msgspec.json.encode(made_of)).hexdigest()[:12]
+        return composite(name, settings, served, context)
+    except Misfit as error:
+        raise ConfigError(f"[{table_of(name, settings)}] {error}") from error

@@ -14,8 +14,12 @@ from typing import Any
 
 import msgspec
 
+from models.columns import INPUT
+from models.types import PREDICTIONS
+from server.composites import KINDS
+from server.composites.kind import CompositeSettings
 from server.consistency import mistakes_of, warnings_of
-from server.kinds import Backend, kind_of, others_of
+from server.kinds import Backend, kind_of, others_of, tables
 from server.overrides import absolute, overrule
 from server.settings import (
     Config,
@@ -46,6 +50,8 @@ __all__ = [
 ]
 
 NO_OVERRIDES: Mapping[str, object] = MappingProxyType({})
+
+COMPOSITE_TABLES = tuple(kind.table for kind in KINDS)
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -103,11 +109,12 @@ def read_config(
         registry=RegistrySettings(path=values.pop("registry")),
         server=ServerSettings(**values),
         backends=_backends(_named(document, "backends", reading), reading, path.parent),
-        ensembles=_ensembles(_named(document, "ensembles", reading), reading, path.parent),
+        composites=_composites(document, reading, path.parent),
         **_others(document, reading),
     )
     mistakes = [replace(mistake, origin=str(path)) for mistake in reading.mistakes] + overruled
-    for mistake in mistakes_of(config, _names(document, "backends"), _names(document, "ensembles")):
+    named = [table for table in document if table == "backends" or table in COMPOSITE_TABLES]
+    for mistake in mistakes_of(config, {table: _names(document, table) for table in named}):
         origin = origins.get(mistake.key) if mistake.table == "server" else None
         mistakes.append(Mistake("", "", mistake.text, origin) if origin else replace(mistake, origin=str(path)))
     return Draft(path, config, tuple(mistakes))
@@ -115,7 +122,7 @@ def read_config(
 
 def _others(document: Mapping[str, Any], reading: Reading) -> dict[str, Any]:
     """The tables of one struct each, that need nothing more."""
-    special = ("server", "registry", "backends", "ensembles")
+    special = ("server", "registry", "backends", "composites")
     read = {
         field.name: reading.value(document[field.name], field.type, "", field.name)
         for field in msgspec.structs.fields(Config)
@@ -149,10 +156,10 @@ def _with_line(message: str) -> str:
 
 def _check_tables(document: Mapping[str, Any], reading: Reading) -> None:
     for key, value in document.items():
-        if key in Config.__struct_fields__:
+        if key in tables():
             continue
         if isinstance(value, dict):
-            reading.wrong(shown_key(key), "", "unknown table" + did_you_mean(key, Config.__struct_fields__))
+            reading.wrong(shown_key(key), "", "unknown table" + did_you_mean(key, tables()))
         else:
             belongs = "; it belongs under [server]" if key in ServerSettings.__struct_fields__ else ""
             reading.wrong("", shown_key(key), f"unknown key{belongs}")
@@ -183,8 +190,8 @@ def _backends(tables: Mapping[str, Any], reading: Reading, folder: Path) -> dict
 def _backend(raw: Any, table: str, reading: Reading, folder: Path) -> Backend | None:
     """One kind of backend, by the key that marks it, and nothing that only another kind has."""
     kind = kind_of(raw)
-    if kind is RemoteSettings and raw.get("task") == "regression":
-        raw = {"output": "predictions", **raw}
+    if kind is RemoteSettings and (output := {"regression": PREDICTIONS, "transform": INPUT}.get(raw.get("task"))):
+        raw = {"output": output, **raw}
     read = reading.struct(raw, kind, table, other=others_of(kind))
     if isinstance(read, RemoteSettings) and isinstance(read.url, str):
         return msgspec.structs.replace(read, url=read.url.rstrip("/"))
@@ -193,10 +200,18 @@ def _backend(raw: Any, table: str, reading: Reading, folder: Path) -> Backend | 
     return read
 
 
-def _ensembles(tables: Mapping[str, Any], reading: Reading, folder: Path) -> dict[str, EnsembleSettings]:
-    read = {name: reading.struct(raw, EnsembleSettings, f"ensembles.{shown_key(name)}") for name, raw in tables.items()}
-    return {
-        name: msgspec.structs.replace(ensemble, path=absolute(folder, ensemble.path))
-        for name, ensemble in read.items()
-        if ensemble is not None
-    }
+def _composites(document: Mapping[str, Any], reading: Reading, folder: Path) -> dict[str, CompositeSettings]:
+    """The tables of all kinds of composites, by name: that a name is there once is checked with all others."""
+    composites: dict[str, CompositeSettings] = {}
+    for kind in sorted(KINDS, key=lambda kind: list(document).index(kind.table) if kind.table in document else 0):
+        for name, raw in _named(document, kind.table, reading).items():
+            settings = reading.struct(raw, kind.settings, f"{kind.table}.{shown_key(name)}")
+            if settings is not None:
+                composites[name] = _placed(settings, folder)
+    return composites
+
+
+def _placed(settings: CompositeSettings, folder: Path) -> CompositeSettings:
+    """A folder of the user's as seen from the file's own."""
+    path = getattr(settings, "path", None)
+    return settings if path is None else msgspec.structs.replace(settings, path=absolute(folder, path))

@@ -2,39 +2,60 @@
 
 import graphlib
 from collections.abc import Collection, Iterator, Mapping
-from fractions import Fraction
 from urllib.parse import SplitResult, urlsplit
 
-from aggregator.rules import DEFAULT_QUORUM
-from server.settings import Config, EnsembleSettings, PythonSettings, RemoteSettings, ServerSettings
+from models.columns import specs_of
+from models.rows import width_of
+from server.composites import kind_of
+from server.composites.kind import CompositeSettings
+from server.settings import Config, PythonSettings, RemoteSettings, ServerSettings
 from server.tables import Mistake, shown, shown_key, unknown
 
 SHORTEST_HUNG_MS = 1000
 
 
-def mistakes_of(config: Config, backends: Collection[str], ensembles: Collection[str]) -> Iterator[Mistake]:
-    """What does not fit together; the names are all that the file has, those of unreadable tables too."""
-    known = [*ensembles, *backends]
+def mistakes_of(config: Config, names: Mapping[str, Collection[str]]) -> Iterator[Mistake]:
+    """What does not fit together; `names` are all that the file has by their table, those of unreadable tables too."""
+    known = list(dict.fromkeys(name for table in names.values() for name in table))
     if not known:
         yield Mistake("", "", "nothing to serve; add a [backends.NAME]")
     elif config.server.default is not None and config.server.default not in known:
-        yield Mistake("server", "default", unknown("backend or ensemble", config.server.default, known))
+        yield Mistake("server", "default", unknown("name", config.server.default, known))
     yield from _of_server(config.server)
-    for name in ensembles:
-        if name in backends:
-            yield Mistake(f"ensembles.{shown_key(name)}", "", "there is a backend of this name, too")
+    yield from _of_names(names)
     for name, backend in config.backends.items():
         if isinstance(backend, RemoteSettings):
             yield from _of_remote(f"backends.{shown_key(name)}", backend)
             yield from _of_shares(f"backends.{shown_key(name)}", backend, config.server.fronts)
         elif isinstance(backend, PythonSettings):
             yield from _of_declared(f"backends.{shown_key(name)}", backend)
-            if backend.example and len(backend.example) != len(backend.features):
-                expected = f"expected {len(backend.features)} values, one for each feature, got {len(backend.example)}"
+            width = sum(map(width_of, specs_of(backend.features, nullable=False)))
+            if backend.example and len(backend.example) != width:
+                expected = f"expected {width} values, one for each feature, got {len(backend.example)}"
                 yield Mistake(f"backends.{shown_key(name)}", "example", expected)
-    for name, ensemble in config.ensembles.items():
-        yield from _of_ensemble(f"ensembles.{shown_key(name)}", ensemble, known)
-    yield from _of_cycles(config.ensembles)
+    for name, settings in config.composites.items():
+        yield from _of_composite(name, settings, known)
+    yield from _of_cycles(config.composites)
+
+
+def _of_names(names: Mapping[str, Collection[str]]) -> Iterator[Mistake]:
+    """A name is one thing's alone, whatever its table."""
+    owners: dict[str, str] = {}
+    for table in ("backends", *names):
+        for name in names.get(table, ()):
+            owner = owners.setdefault(name, table)
+            if owner != table:
+                other = "a backend" if owner == "backends" else f"[{owner}.{shown_key(name)}]"
+                yield Mistake(f"{table}.{shown_key(name)}", "", f"there is {other} of this name, too")
+
+
+def _of_composite(name: str, settings: CompositeSettings, known: Collection[str]) -> Iterator[Mistake]:
+    kind, table = kind_of(settings), table_of(name, settings)
+    for key, text in kind.mistakes(settings):
+        yield Mistake(table, key, text)
+    for key, part in dict.fromkeys(kind.parts(settings)):
+        if part not in known:
+            yield Mistake(table, key, unknown("name", part, known))
 
 
 def _of_server(server: ServerSettings) -> Iterator[Mistake]:
@@ -80,6 +101,11 @@ def _of_declared(table: str, backend: RemoteSettings | PythonSettings) -> Iterat
         yield Mistake(table, "features", "expected at least one")
     yield from _repeated(table, "features", backend.features)
     yield from _repeated(table, "labels", backend.labels)
+    yield from _repeated(table, "outputs", backend.outputs)
+    if backend.task == "transform" and not backend.outputs:
+        yield Mistake(table, "outputs", "a transform needs at least one")
+    if backend.task != "transform" and backend.outputs:
+        yield Mistake(table, "outputs", f"not for {backend.task}, whose outputs are known")
     if backend.task == "classification":
         if len(backend.labels) < 2:
             yield Mistake(table, "labels", "a classifier needs at least two, in the order of its probabilities")
@@ -108,24 +134,6 @@ def _has_more(parts: SplitResult) -> bool:
     return bool(parts.query or parts.fragment) or not parts.geturl().isprintable() or " " in parts.geturl()
 
 
-def _of_ensemble(table: str, ensemble: EnsembleSettings, known: Collection[str]) -> Iterator[Mistake]:
-    members = dict.fromkeys(ensemble.members)
-    if not members:
-        yield Mistake(table, "members", "expected at least one")
-        return
-    yield from _repeated(table, "members", ensemble.members)
-    for name in members:
-        if name not in known:
-            yield Mistake(table, "members", unknown("backend or ensemble", name, known))
-    for key, names in (("weights", ensemble.weights), ("required", ensemble.required)):
-        for name in names:
-            if name not in members:
-                yield Mistake(table, key, unknown("member", name, members))
-    yield from _repeated(table, "required", ensemble.required)
-    if ensemble.quorum is not None and ensemble.quorum > len(members):
-        yield Mistake(table, "quorum", f"{ensemble.quorum} is more than there are members ({len(members)})")
-
-
 def _repeated(table: str, key: str, names: Collection[str]) -> Iterator[Mistake]:
     seen: set[str] = set()
     for name in names:
@@ -134,38 +142,50 @@ def _repeated(table: str, key: str, names: Collection[str]) -> Iterator[Mistake]
         seen.add(name)
 
 
-def _of_cycles(ensembles: Mapping[str, EnsembleSettings]) -> Iterator[Mistake]:
+def _of_cycles(composites: Mapping[str, CompositeSettings]) -> Iterator[Mistake]:
     """One mistake for each cycle, until none is left."""
-    members = {name: {one for one in ensemble.members if one in ensembles} for name, ensemble in ensembles.items()}
+    parts = {name: {part for part in parts_of(one) if part in composites} for name, one in composites.items()}
     while True:
         try:
-            graphlib.TopologicalSorter(members).prepare()
+            graphlib.TopologicalSorter(parts).prepare()
         except graphlib.CycleError as error:
-            cycle: list[str] = error.args[1][::-1]  # each has the next one as a member; the last is the first
-            text = f"an ensemble cannot be its own member: {' > '.join(map(shown_key, cycle))}"
-            yield Mistake(f"ensembles.{shown_key(cycle[0])}", "members", text)
-            members[cycle[0]].discard(cycle[1])
+            cycle: list[str] = error.args[1][::-1]  # each has the next one as a part; the last is the first
+            settings = composites[cycle[0]]
+            key = next(key for key, part in kind_of(settings).parts(settings) if part == cycle[1])
+            text = f"nothing can be a part of itself: {' > '.join(map(shown_key, cycle))}"
+            yield Mistake(table_of(cycle[0], settings), key, text)
+            parts[cycle[0]].discard(cycle[1])
         else:
             return
 
 
-def innermost_first(ensembles: Mapping[str, EnsembleSettings]) -> list[str]:
-    """So that an ensemble comes after its members; those that a cycle holds are left out."""
+def parts_of(settings: CompositeSettings) -> list[str]:
+    """The names of all parts, each once."""
+    return list(dict.fromkeys(part for _, part in kind_of(settings).parts(settings)))
+
+
+def table_of(name: str, settings: CompositeSettings) -> str:
+    """Where in the file it stands."""
+    return f"{kind_of(settings).table}.{shown_key(name)}"
+
+
+def innermost_first(composites: Mapping[str, CompositeSettings]) -> list[str]:
+    """So that a composite comes after its parts; those that a cycle holds are left out."""
     ordered: list[str] = []
     under_way: set[str] = set()
 
     def visit(name: str) -> bool:
-        if name not in ensembles or name in ordered:
+        if name not in composites or name in ordered:
             return True
         if name in under_way:
             return False
         under_way.add(name)
-        complete = [visit(member) for member in ensembles[name].members]
+        complete = [visit(part) for part in parts_of(composites[name])]
         if all(complete):
             ordered.append(name)
         return name in ordered
 
-    for name in ensembles:
+    for name in composites:
         visit(name)
     return ordered
 
@@ -177,39 +197,15 @@ def warnings_of(config: Config) -> list[str]:
 
 def doubts_of(config: Config) -> Iterator[Mistake]:
     """What is allowed, and probably not meant."""
-    fronts = config.server.fronts
+    fronts, longest = config.server.fronts, config.server.max_timeout_ms
     for name, backend in config.backends.items():
         if backend.limit < fronts:
             text = f"{backend.limit} cannot be shared by {fronts} fronts; each of them may have one call under way"
             yield Mistake(f"backends.{shown_key(name)}", "limit", text)
-    for name, ensemble in config.ensembles.items():
-        yield from _warnings(name, ensemble, config)
-
-
-def _warnings(name: str, ensemble: EnsembleSettings, config: Config) -> Iterator[Mistake]:
-    table, longest = f"ensembles.{shown_key(name)}", config.server.max_timeout_ms
-    for member in _blocking(ensemble):
-        text = f"without {member!r} alone there is no quorum, whatever the others say: its weight is too large a share"
-        yield Mistake(table, "weights", text)
-    for member in ensemble.members if ensemble.rule != "hard" else ():
-        backend = config.backends.get(member)
-        if isinstance(backend, RemoteSettings) and backend.gives == "labels":
-            text = f'{member!r} gives labels only, which count as certain; they are made for rule = "hard"'
-            yield Mistake(table, "rule", text)
-    if ensemble.timeout_ms > longest:
-        yield Mistake(table, "timeout_ms", f"{ensemble.timeout_ms:g} is capped by [server] max_timeout_ms, {longest:g}")
-
-
-def _blocking(ensemble: EnsembleSettings) -> list[str]:
-    """Members whose weight alone can block the quorum, where the count of members would not."""
-    weights = {member: Fraction(repr(ensemble.weights.get(member, 1.0))) for member in ensemble.members}
-    total, members = sum(weights.values()), len(weights)
-    count = ensemble.quorum or DEFAULT_QUORUM.get(ensemble.rule or "", members // 2 + 1)
-    if members - 1 < count:
-        return []
-    if ensemble.quorum_weight is not None:
-        needed = Fraction(repr(ensemble.quorum_weight)) * total
-        return [member for member, weight in weights.items() if total - weight < needed]
-    if ensemble.quorum is not None or ensemble.rule in DEFAULT_QUORUM:
-        return []
-    return [member for member, weight in weights.items() if 2 * weight >= total]
+    for name, settings in config.composites.items():
+        table = table_of(name, settings)
+        for key, text in kind_of(settings).doubts(settings, config):
+            yield Mistake(table, key, text)
+        if settings.timeout_ms is not None and settings.timeout_ms > longest:
+            text = f"{settings.timeout_ms:g} is capped by [server] max_timeout_ms, {longest:g}"
+            yield Mistake(table, "timeout_ms", text)

@@ -63,6 +63,6 @@ def shown(snapshot: Snapshot) -> dict[str, Any]:
         "last_errors": snapshot.last_errors,
         **snapshot.more,
     }
-    if snapshot.members:
-        return said | {"members": snapshot.members, "quorum": snapshot.quorum}
+    if snapshot.parts:
+        return said | {"parts": snapshot.parts} | snapshot.about
     return said | {"pid": snapshot.pid, "restarts": snapshot.restarts}

@@ -17,8 +17,8 @@ from models.registry import Registry
 from models.types import Signature
 from server.checking import unasked
 from server.keys import TABLES, key_of
-from server.kinds import is_named, kinds, marker, tables
-from server.settings import Config, EnsembleSettings, LocalSettings
+from server.kinds import document, is_named, kinds, marker, tables
+from server.settings import EnsembleSettings, LocalSettings
 from server.tables import shown_key
 
 DEMONSTRATION = "breast-cancer"
@@ -107,11 +107,11 @@ def written(contents: Contents) -> str:
     """The text of chorus.toml."""
     default = next(iter((*contents.ensembles, *contents.backends)))
     parts = [HEADER]
-    for field in msgspec.structs.fields(Config):
-        if not is_named(field.type):
-            (shape,) = tables()[field.name]
-            said = {"port": 8080, "default": default} if field.name == "server" else {}
-            parts.append(_table(field.name, field.name, shape, said))
+    for table, of in document().items():
+        if not is_named(of):
+            (shape,) = tables()[table]
+            said = {"port": 8080, "default": default} if table == "server" else {}
+            parts.append(_table(table, table, shape, said))
     for at, (name, model) in enumerate(contents.backends.items()):
         parts.append(_table("backends", name, LocalSettings, {"model": model}, in_full=at == 0))
     parts += [f"# left out: {' '.join(line.split())}\n" for line in contents.left_out]

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from models import errors
 from models.types import Report
-from server.codecs.outcome import members_of
+from server.codecs.outcome import members_of, parts_of
 
 STATUSES: dict[type[Exception], tuple[int, str]] = {
     errors.InvalidRequest: (400, "invalid_request"),
@@ -65,6 +65,8 @@ def problem(error: errors.ChorusError, request_id: str) -> web.Response:
         more["where"] = error.where
     if isinstance(error, errors.NoQuorum):
         more["members"] = members_of(error.report)
+    if isinstance(error, errors.BackendError) and error.report is not None and error.report.parts:
+        more["parts"] = parts_of(error.report)
     return problem_response(status, code, str(error), request_id, more)
 
 

@@ -1,6 +1,5 @@
 """The process that the world talks to: one composition behind a listening socket, which other fronts may share."""
 
-import gc
 import socket
 import sys
 from contextlib import closing
@@ -9,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from backends.served import State
-from server import logs
+from server import collecting, logs
 from server.answers import answers_of
 from server.app import make_app, routes_of
 from server.board import Board
@@ -27,8 +26,6 @@ from server.plan import Plan, read_plan
 from server.serving import serving
 from server.shares import share_of
 from server.switching import SWITCHING, Switching
-
-COLLECT = (50_000, 20, 100)  # what a request leaves behind are no circles: look for them rarely
 
 
 class Front:
@@ -72,8 +69,7 @@ class Front:
             self._equip(app, door)
             with closing(self._peers):
                 async with answering_peers(self._plan, self._index, answers_of(app)), door:
-                    gc.freeze()
-                    gc.set_threshold(*COLLECT)
+                    collecting.settle()
                     parent.tell(ready=True)
                     await parent.stop.wait()
                     current.draining = True

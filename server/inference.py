@@ -9,7 +9,7 @@ from backends.oip import HEADER_LENGTH
 from backends.served import Served
 from models.deadline import Deadline, remaining
 from models.errors import DeadlineExceeded, InvalidRequest
-from models.types import NO_PARAMETERS, InferRequest, InferResponse
+from models.types import InferRequest, InferResponse
 from server import identity
 from server.codecs import kserve_v1, oip_v2
 from server.codecs.parameters import HEADER, header_timeout, smaller
@@ -48,7 +48,7 @@ async def _v1(request: web.Request, served: Served) -> web.Response:
     exchange = request[EXCHANGE]
     exchange.asked = served
     trace = identity.traceparent(request.headers.get("traceparent"))
-    call, timeout = kserve_v1.decode(await body_of(request), served.signature, exchange.id, trace)
+    call, timeout = kserve_v1.decode(await body_of(request), served.signature, exchange.id, trace, served.extra)
     response = await _ask(request, served, call, timeout)
     body = kserve_v1.encode(response, served.signature, served.name, _elapsed(request), explain=call.parameters.explain)
     return web.Response(body=body, headers=_headers(response), content_type="application/json")
@@ -62,7 +62,7 @@ async def infer_v2(request: web.Request) -> web.Response:
     exchange.asked = served
     trace = identity.traceparent(request.headers.get("traceparent"))
     header_length = header_length_of(request)
-    call = oip_v2.decode(await body_of(request), header_length, served.signature, exchange.id, trace)
+    call = oip_v2.decode(await body_of(request), header_length, served.signature, exchange.id, trace, served.extra)
     response = await _ask(request, served, call.request, call.timeout)
     body, length = oip_v2.encode(
         response, served.signature, call, model=served.name, version=served.version, elapsed=_elapsed(request)
@@ -103,15 +103,11 @@ async def _ask(request: web.Request, served: Served, call: InferRequest, timeout
     exchange = request[EXCHANGE]
     exchange.rows = call.rows
     deadline = deadline_of(request, served, timeout)
-    if not served.members and call.parameters not in (NO_PARAMETERS, _EXPLAINED):
-        raise InvalidRequest(f"{served.name!r} is one model: it takes no quorum, early or members", "$.parameters")
+    served.check(call.parameters)
     if remaining(deadline) <= 0:
         raise DeadlineExceeded("the deadline had passed before anyone was asked")
     exchange.said = response = await served.backend(call, deadline)
     return response
-
-
-_EXPLAINED = type(NO_PARAMETERS)(explain=True)
 
 
 def deadline_of(request: web.Request, served: Served, timeout: float | None) -> Deadline:

@@ -90,6 +90,9 @@ def _said(report: Report) -> Iterator[Array]:
             yield member.scores
         if member.report is not None:
             yield from _said(member.report)
+    for part in report.parts:
+        if part.report is not None:
+            yield from _said(part.report)
 
 
 def _kept_by(arrays: Iterable[Array]) -> int:
@@ -102,13 +105,19 @@ def _kept_by(arrays: Iterable[Array]) -> int:
 
 def _cut_report(report: Report, rows: int) -> Report:
     """The report on the first `rows`, and nothing that keeps the others."""
-    part = report.part(slice(0, rows))
+    part = report.of_rows(slice(0, rows))
     members = {
         name: replace(said, scores=_cut(part.said(name), rows), report=_cut_nested(part.nested(name), rows))
         for name, said in part.members.items()
     }
     return replace(
-        part, members=members, agreement=_cut(part.agreement, rows), entropy=_cut(part.entropy, rows), rows=ALL_ROWS
+        part,
+        members=members,
+        agreement=_cut(part.agreement, rows),
+        entropy=_cut(part.entropy, rows),
+        parts=tuple(replace(one, report=_cut_nested(one.report, rows)) for one in part.parts),
+        stages=_cut(part.stages, rows),
+        rows=ALL_ROWS,
     )
 
 

@@ -4,18 +4,10 @@ The types say the rest: what is expected, and the default. A key without a line 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """`about` one key; an `example` where it has no default that could be shown."""
-
-    about: str
-    example: Any = None
-
+from server.composites import KINDS
+from server.key import Key
 
 SERVER = {
     "host": Key("the address to listen on; 0.0.0.0 lets other machines in"),
@@ -44,31 +36,20 @@ BACKEND = {
     "url": Key("the address of a server of the Open Inference Protocol v2, or a list of them", "http://127.0.0.1:8000"),
     "features": Key("the names of the columns, in the order of its input", ["length", "width"]),
     "labels": Key("in the order of its probabilities", ["no", "yes"]),
-    "task": Key("what it answers with: probabilities, or a number"),
+    "task": Key("what it answers with: probabilities, a number, or tensors for others to be asked about"),
     "input": Key("the name of its input tensor"),
     "inputs": Key("where each feature is a tensor of its own, their names by feature", {"length": "x1", "width": "x2"}),
     "datatype": Key("of its input, over there"),
     "gives": Key("whether its output is probabilities, or only a label per row, which then counts as certain"),
     "binary": Key("send tensors as raw bytes; false for servers that take JSON only, such as MLServer"),
     "throttle": Key("in any period_s seconds at most rate calls begin, at each address", {"rate": 200, "period_s": 1}),
-    "output": Key("the name of its output tensor; of a regression, unless given, predictions"),
+    "output": Key("the name of its output tensor; unless given that of a Chorus: predictions of a regression, ..."),
+    "outputs": Key(
+        "what a transform gives: columns, each name or name:DATATYPE, or tensors, name:DATATYPE[3,4]", ["x"]
+    ),
     "temperature": Key("divides the logarithms of its probabilities: over 1 makes it less sure of itself", 1.5),
 }
-ENSEMBLE = {
-    "members": Key("the backends and ensembles that are asked", ["first", "second"]),
-    "rule": Key("how answers are combined; unless given log_pool for classifiers, mean for numbers", "log_pool"),
-    "timeout_ms": Key("how long an answer may take, where the request does not say"),
-    "quorum": Key("so many members must have answered; unless given more than half, by number and by weight", 2),
-    "quorum_weight": Key("and so large a share of the weight", 0.5),
-    "weights": Key("how much each vote counts; 1 unless given", {}),
-    "required": Key("members without which there is no answer"),
-    "early": Key("answer as soon as the label is decided; unless given only with rule hard", False),
-    "linger_ms": Key("how long members may finish after an early answer"),
-    "batch": Key("requests that come at once share one fan-out; unless given if all members do", True),
-    "min_agreement": Key("rows with a smaller share of the weight behind their label are listed as disagreed", 0.8),
-    "path": Key("the folder that the class of a rule of yours, 'module:Class', is in, seen from this file"),
-    "fallback": Key("the answer without a quorum: a label, probabilities by label, or a number", "first"),
-}
+TIMEOUT = {"timeout_ms": Key("how long an answer may take, where the request does not say", 1000)}
 
 KEYS: Mapping[str, Mapping[str, Key]] = MappingProxyType(
     {
@@ -76,7 +57,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = MappingProxyType(
         "registry": {"path": Key("the folder of the models, seen from this file")},
         "debug": {"enabled": Key("the routes under /debug; unless given only where just this machine can ask", True)},
         "backends": BACKEND,
-        "ensembles": ENSEMBLE,
+        **{kind.table: {**TIMEOUT, **kind.keys} for kind in KINDS},
     }
 )
 """By the table, whatever kind of backend it is."""
@@ -87,7 +68,7 @@ TABLES: Mapping[str, str] = MappingProxyType(
         "registry": "Where the models are.",
         "debug": "Whether the debug routes are there.",
         "backends": "What can be asked, each under its name.",
-        "ensembles": "Backends that are asked at once, and how their answers become one.",
+        **{kind.table: kind.about for kind in KINDS},
     }
 )
 

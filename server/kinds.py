@@ -4,10 +4,12 @@ The tables of TOML have no tag, unlike the same settings in JSON.
 """
 
 from collections.abc import Mapping
+from types import GenericAlias
 from typing import Any, TypeAlias, get_args, get_origin
 
 import msgspec
 
+from server.composites import KINDS
 from server.settings import Config, LocalSettings, PythonSettings, RemoteSettings
 from server.tables import choices
 
@@ -17,10 +19,20 @@ Backend: TypeAlias = LocalSettings | RemoteSettings | PythonSettings
 def tables() -> dict[str, tuple[type[Any], ...]]:
     """What stands under each top-level name: in `[server]` one shape, in `[backends.NAME]` one of several."""
     shapes: dict[str, tuple[type[Any], ...]] = {}
-    for field in msgspec.structs.fields(Config):
-        of = get_args(field.type)[1] if is_named(field.type) else field.type
-        shapes[field.name] = tuple(choices(of))
+    for name, of in document().items():
+        shapes[name] = tuple(choices(get_args(of)[1] if is_named(of) else of))
     return shapes
+
+
+def document() -> dict[str, Any]:
+    """The type of what stands under each top-level name of the file: there, each kind of composite has its own."""
+    types: dict[str, Any] = {}
+    for field in msgspec.structs.fields(Config):
+        if field.name == "composites":
+            types |= {kind.table: GenericAlias(dict, (str, kind.settings)) for kind in KINDS}
+        else:
+            types[field.name] = field.type
+    return types
 
 
 def is_named(kind: Any) -> bool:

@@ -85,7 +85,7 @@ def findings_of(config: Config) -> Findings:
         words = (error.strerror or str(error)).lower()
         return Findings([Mistake("server", "host", f"cannot listen on {host}:{port}: {words}")])
     there = chorus_at(host, port)
-    if there is not None and there.models.keys() == config.ensembles.keys() | config.backends.keys():
+    if there is not None and there.models.keys() == set(config.names):
         return Findings([], [Mistake("server", "port", f"a Chorus with these names runs on {host}:{port} already")])
     text = f"{host}:{port} is in use {words_for(there)}; stop it, or take another port"
     return Findings([Mistake("server", "port", text)])

@@ -72,8 +72,9 @@ def misfit_of(metadata: Metadata, remote: Remote) -> str:
         if misfit := _misfit_of_input(spec, there):
             return misfit
     outputs = {tensor.name for tensor in metadata.outputs}
-    if outputs and remote.output not in outputs:
-        return f"it has no output {remote.output!r}, but {sorted(outputs)}"
+    missing = [name for name in remote.asked if name not in outputs]
+    if outputs and missing:
+        return f"it has no output {missing[0]!r}, but {sorted(outputs)}"
     return _misfit_of_semantics(metadata.semantics, remote)
 
 

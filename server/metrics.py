@@ -1,6 +1,6 @@
 """`GET /metrics`: what is counted anyway, in Prometheus' words, put together only when it is asked for."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 
 from aiohttp import web
@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from backends.histogram import Histogram
+from backends.outcomes import Outcomes, PartOutcomes
 from backends.served import Served
 from server.composition import Composition
 from server.families import Family, Place, Shown, added, families_of
@@ -79,7 +80,9 @@ class Everything(Collector):
         yield from _of_http(self._traffic)
         yield from _of_backends(composition, served)
         yield from _of_calls(served)
-        yield from _of_ensembles([one for one in served if one.outcomes is not None])
+        yield from _of_ensembles({one.name: one.outcomes for one in served if isinstance(one.outcomes, Outcomes)})
+        yield from _of_parts({one.name: one.outcomes for one in served if isinstance(one.outcomes, PartOutcomes)})
+        yield from _of_kinds(served)
 
 
 def _of_front(about: About | None) -> Iterator[Metric]:
@@ -139,26 +142,50 @@ def _of_calls(served: Iterable[Served]) -> Iterator[Metric]:
     )
 
 
-def _of_ensembles(ensembles: Iterable[Served]) -> Iterator[Metric]:
+def _of_ensembles(ensembles: Mapping[str, Outcomes]) -> Iterator[Metric]:
     answers = CounterMetricFamily("chorus_answers", "Answers by status.", labels=("ensemble", "status"))
     fates = CounterMetricFamily(
         "chorus_member_fates", "What became of members.", labels=("ensemble", "member", "fate", "reason")
     )
     saved = CounterMetricFamily(
-        "chorus_early_saved_seconds", "Time saved by leaving when the vote was decided.", labels=("ensemble",)
+        "chorus_early_saved_seconds", "Time saved by leaving when the answer was decided.", labels=("ensemble",)
     )
     agreement: list[tuple[str, Histogram]] = []
-    for one in ensembles:
-        if one.outcomes is None:
-            continue
-        for status, count in one.outcomes.statuses.items():
-            answers.add_metric((one.name, status), count)
-        for (member, fate, reason), count in one.outcomes.fates.items():
-            fates.add_metric((one.name, member, fate, reason), count)
-        saved.add_metric((one.name,), one.outcomes.saved)
-        agreement.append((one.name, one.outcomes.agreement))
+    for name, outcomes in ensembles.items():
+        for status, count in outcomes.statuses.items():
+            answers.add_metric((name, status), count)
+        for (member, fate, reason), count in outcomes.fates.items():
+            fates.add_metric((name, member, fate, reason), count)
+        saved.add_metric((name,), outcomes.saved)
+        agreement.append((name, outcomes.agreement))
     yield from (answers, fates, saved)
     yield _histograms("chorus_agreement", "The share of weight behind each row's answer.", "ensemble", agreement)
+
+
+def _of_parts(composites: Mapping[str, PartOutcomes]) -> Iterator[Metric]:
+    fates = CounterMetricFamily(
+        "chorus_part_fates",
+        "What became of the parts of compositions that are no ensembles.",
+        labels=("composition", "part", "fate", "reason"),
+    )
+    for name, outcomes in composites.items():
+        for (part, fate, reason), count in outcomes.fates.items():
+            fates.add_metric((name, part, fate, reason), count)
+    yield fates
+
+
+def _of_kinds(served: Iterable[Served]) -> Iterator[Metric]:
+    """What a kind of composite counts by itself: one family for each name, whoever has it."""
+    families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
+    for one in served:
+        for measure in one.measures():
+            family = families.get(measure.name)
+            if family is None:
+                of = CounterMetricFamily if measure.kind == "counter" else GaugeMetricFamily
+                labels = ("composition", *measure.labels)
+                family = families[measure.name] = of(f"chorus_{measure.name}", measure.about, labels=labels)
+            family.add_metric((one.name, *measure.labels.values()), measure.value)
+    yield from families.values()
 
 
 def _histograms(

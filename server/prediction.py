@@ -25,6 +25,7 @@ from server.cells import Columns, column_at
 from server.codecs import kserve_v1
 from server.compose import composed
 from server.composition import Composition
+from server.consistency import parts_of
 from server.listening import reason_of
 from server.plan import make_plan
 from server.rows import Row
@@ -48,7 +49,7 @@ class Asker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class InProcess:
-    """A backend or ensemble in this process."""
+    """A backend or composite in this process."""
 
     served: Served
     columns: Columns
@@ -56,9 +57,8 @@ class InProcess:
     async def ask(self, body: bytes) -> dict[str, Any]:
         began = time.perf_counter()
         served = self.served
-        call, timeout = kserve_v1.decode(body, served.signature, "", "")
-        if call.parameters.members is not None and not served.members:
-            raise InvalidRequest(f"{served.name!r} is one model, it has no members", "$.parameters.members")
+        call, timeout = kserve_v1.decode(body, served.signature, "", "", served.extra)
+        served.check(call.parameters)
         deadline = served.deadline(asyncio.get_running_loop().time(), timeout, MAX_SECONDS)
         response = await served.backend(call, deadline)
         elapsed, explain = time.perf_counter() - began, call.parameters.explain
@@ -82,18 +82,24 @@ class Server:
 
 @asynccontextmanager
 async def in_process(config: Config, name: str) -> AsyncIterator[Asker]:
-    """The backend or ensemble `name` of `config`, or a model of its registry, with all that it asks.
+    """The backend or composite `name` of `config`, or a model of its registry, with all that it asks.
 
     Raises:
         ChorusError: there is none, or it cannot be loaded.
     """
+    async with composed_here(config, name) as (_, served):
+        specs = served.signature.inputs
+        yield InProcess(served, _columns(specs, served.signature.features))
+
+
+@asynccontextmanager
+async def composed_here(config: Config, name: str) -> AsyncIterator[tuple[Composition, Served]]:
+    """What stands behind `name`, in this process, with all that it asks. Raises as `in_process`."""
     config, name = inlined(config, name)
     plan = make_plan(config, Registry(Path(config.registry.path)), Path())
     async with composed(plan, {}) as composition:
         await _verified(composition)
-        served = composition.find(name)
-        specs = served.signature.inputs
-        yield InProcess(served, _columns(specs, served.signature.features))
+        yield composition, composition.find(name)
 
 
 @asynccontextmanager
@@ -113,23 +119,24 @@ async def at_server(url: str, name: str) -> AsyncIterator[Asker]:
 
 def inlined(config: Config, name: str) -> tuple[Config, str]:
     """`config` with `name` and what it asks alone, each local model in this process and with all the time it needs."""
-    if name not in config.ensembles and name not in config.backends:
+    if name not in config.names:
         if "/" not in name and "@" not in name:
-            known = [*config.ensembles, *config.backends]
-            raise UnknownName(f"{no_such('model', name, known)}; a model of the registry: its name with '/' or '@'")
+            raise UnknownName(
+                f"{no_such('model', name, config.names)}; a model of the registry: its name with '/' or '@'"
+            )
         config = Config(server=config.server, registry=config.registry, backends={"model": LocalSettings(model=name)})
         name = "model"
     wanted = reachable(config, name)
     backends = {one: _inline(config.backends[one]) for one in config.backends if one in wanted}
-    ensembles = {one: config.ensembles[one] for one in config.ensembles if one in wanted}
+    composites = {one: config.composites[one] for one in config.composites if one in wanted}
     server = msgspec.structs.replace(config.server, default=None)
-    return msgspec.structs.replace(config, server=server, backends=backends, ensembles=ensembles), name
+    return msgspec.structs.replace(config, server=server, backends=backends, composites=composites), name
 
 
 def reachable(config: Config, name: str) -> frozenset[str]:
     """`name` and all that it asks."""
-    members = config.ensembles[name].members if name in config.ensembles else ()
-    return frozenset({name}).union(*(reachable(config, member) for member in members))
+    parts = parts_of(config.composites[name]) if name in config.composites else ()
+    return frozenset({name}).union(*(reachable(config, part) for part in parts))
 
 
 def _inline(settings: Any) -> Any:

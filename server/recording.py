@@ -7,7 +7,7 @@ from functools import wraps
 
 from aiohttp import web
 
-from models.errors import ChorusError, InvalidRequest, NoQuorum
+from models.errors import BackendError, ChorusError, InvalidRequest
 from models.types import PREDICTIONS, PROBABILITIES, Array, InferResponse
 from server.errors import status_of
 from server.exchange import EXCHANGE
@@ -64,7 +64,7 @@ def entry_of(request: web.Request, status: int, code: str = "", error: BaseExcep
         began=exchange.began,
         elapsed=elapsed,
         rows=exchange.rows,
-        report=error.report if isinstance(error, NoQuorum) else report,
+        report=error.report if isinstance(error, BackendError) else report,
         answer=None if response is None else _answer(response),
         labels=asked.signature.labels if asked else (),
         code=code,

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 Record = dict[str, Any]
-"""One row's answer: `prediction`, and as far as there are any `probabilities`, `agreement`, `degraded`, `members`."""
+"""One row's answer: `prediction`; where there are any, `probabilities`, `agreement`, `stage`, `degraded`, `members`."""
 
 
 class Style(Protocol):
@@ -28,6 +28,8 @@ def records_of(answer: Mapping[str, Any]) -> Iterator[Record]:
             record["probabilities"] = dict(zip(labels, answer["probabilities"][at], strict=True))
         if "agreement" in answer:
             record["agreement"] = answer["agreement"][at]
+        if "stages" in answer:
+            record["stage"] = answer["stages"][at]
         if degraded:
             record["degraded"] = True
         if members := _members(answer, labels, at):
@@ -46,6 +48,8 @@ def _members(answer: Mapping[str, Any], labels: Sequence[str] | None, at: int) -
 def _said(said: Mapping[str, Any], labels: Sequence[str] | None, at: int) -> Record:
     if "predictions" not in said:
         return {key: said[key] for key in ("fate", "reason") if key in said}
+    if said["predictions"][at] is None:  # a cascade needed it for other rows
+        return {"fate": "unneeded"}
     record: Record = {"prediction": said["predictions"][at]}
     if labels:
         record["probabilities"] = dict(zip(labels, said["probabilities"][at], strict=True))
@@ -83,6 +87,8 @@ def _flat(record: Record) -> Record:
     flat |= {f"probability {label}": value for label, value in record.get("probabilities", {}).items()}
     if "agreement" in record:
         flat["agreement"] = record["agreement"]
+    if "stage" in record:
+        flat["stage"] = record["stage"]
     flat["degraded"] = "true" if record.get("degraded") else "false"
     for name, said in record.get("members", {}).items():
         flat[f"member {name}"] = said.get("prediction", said.get("fate"))

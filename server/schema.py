@@ -10,8 +10,7 @@ from typing import Any
 import msgspec
 
 from server.keys import TABLES, key_of
-from server.kinds import is_named, marker, tables
-from server.settings import Config
+from server.kinds import document, is_named, marker, tables
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 NAME = r"^[A-Za-z0-9._-]{1,64}$"
@@ -19,20 +18,21 @@ NAME = r"^[A-Za-z0-9._-]{1,64}$"
 
 def schema() -> dict[str, Any]:
     """The schema of the whole file."""
-    written = msgspec.json.schema(Config, ref_template="#/$defs/{name}")
+    file = msgspec.defstruct("File", [(name, of, msgspec.field(default=None)) for name, of in document().items()])
+    written = msgspec.json.schema(file, ref_template="#/$defs/{name}")
     definitions = written["$defs"]
-    root = definitions.pop("Config")
+    root = definitions.pop("File") | {"additionalProperties": False}
     for table, shapes in tables().items():
         for shape in shapes:
             _describe(definitions[shape.__name__], table, shape)
     for definition in _objects(definitions):
         _as_toml(definition)
-    for field in msgspec.structs.fields(Config):
-        about = root["properties"][field.name]
+    for name, of in document().items():
+        about = root["properties"][name]
         about.pop("default", None)
-        about |= {"title": f"[{field.name}]", "description": TABLES.get(field.name, "")}
-        if is_named(field.type):
-            about["title"] = f"[{field.name}.NAME]"
+        about |= {"title": f"[{name}]", "description": TABLES.get(name, "")}
+        if is_named(of):
+            about["title"] = f"[{name}.NAME]"
             about["propertyNames"] = {"pattern": NAME}
             about["additionalProperties"].pop("discriminator", None)
     return {

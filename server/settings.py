@@ -1,30 +1,54 @@
 """The shape of chorus.toml, typed.
 
-Each type carries the words that a mistake is explained with. Everything survives `msgspec.json`: child processes are
-handed the configuration as JSON.
+Everything survives `msgspec.json`: child processes are handed the configuration as JSON. What a composite is called
+and has in it is in `server.composites`, in one file for each kind.
 """
 
 import ipaddress
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-Text = Annotated[str, Meta(min_length=1, description="a string that is not empty")]
-Label = Annotated[str, Meta(min_length=1, description="a label")]
-Model = Annotated[str, Meta(min_length=1, description="the name of a model")]
-Function = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="a function, 'module:function'")]
-Port = Annotated[int, Meta(ge=0, le=65535, description="an integer from 0 to 65535")]
-Count = Annotated[int, Meta(ge=1, le=2**31, description="a positive integer")]
-Fronts = Annotated[int, Meta(ge=1, le=64, description="an integer from 1 to 64")]
-CountOrNone = Annotated[int, Meta(ge=0, le=2**31, description="an integer that is not negative")]
-Share = Annotated[float, Meta(gt=0, le=1, description="a number over 0 and at most 1")]
-Weight = Annotated[float, Meta(gt=0, le=1e9, description="a positive number, at most 1e9")]
-Temperature = Annotated[float, Meta(ge=0.2, le=5, description="a number from 0.2 to 5")]
-Seconds = Annotated[float, Meta(gt=0, le=86_400, description="positive seconds, at most a day")]
-Rate = Annotated[int, Meta(ge=1, le=1_000_000, description="an integer from 1 to 1000000")]
-Milliseconds = Annotated[float, Meta(gt=0, le=86_400_000, description="positive milliseconds, at most a day")]
-"""Finite, and small enough for uvloop, whose timers are in whole milliseconds and overflow."""
-Patience = Annotated[float, Meta(ge=0, le=86_400_000, description="milliseconds, at most a day, or 0")]
+from server.composites import KINDS, kind_of
+from server.composites.ensemble import EnsembleSettings
+from server.composites.kind import CompositeSettings
+from server.values import (
+    BatchSettings,
+    Count,
+    CountOrNone,
+    Fronts,
+    Function,
+    Milliseconds,
+    Model,
+    Patience,
+    Port,
+    Rate,
+    Seconds,
+    Temperature,
+    Text,
+    rows_per_batch,
+)
+
+__all__ = [
+    "BackendSettings",
+    "Config",
+    "DebugSettings",
+    "EnsembleSettings",
+    "LocalSettings",
+    "PythonSettings",
+    "RegistrySettings",
+    "RemoteSettings",
+    "ServerSettings",
+    "Text",
+    "ThrottleSettings",
+    "is_loopback",
+    "rows_per_batch",
+]
+
+if TYPE_CHECKING:
+    AnyComposite: TypeAlias = CompositeSettings
+else:
+    AnyComposite = Union[tuple(kind.settings for kind in KINDS)]  # noqa: UP007 - as many as there are kinds
 
 
 class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,19 +80,6 @@ class DebugSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """`[debug]`: whether the debug routes are there; None: only on a loopback address."""
 
     enabled: bool | None = None
-
-
-class BatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`batch`: requests that come while others are under way are asked as one, of at most `max_rows` rows."""
-
-    max_rows: Count = 256
-
-
-def rows_per_batch(batch: bool | BatchSettings | None, safe: bool) -> int | None:
-    """The rows of a batch at most, None without batches; `safe`: whether they are there unless said otherwise."""
-    if isinstance(batch, BatchSettings):
-        return batch.max_rows
-    return BatchSettings().max_rows if batch or (batch is None and safe) else None
 
 
 class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,18 +114,20 @@ class RemoteSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind
     """`[backends.NAME]` for a model behind a `url`, or behind several; `model` and the tensors are named as over there.
 
     All features are one tensor, `input`, or each is a tensor (n, 1) that `inputs` names. `gives = "labels"`: the output
-    is no probabilities but a label per row, a string or an integer.
+    is no probabilities but a label per row, a string or an integer. `outputs`: those of a transform, as those of a
+    function; columns of float32 are one tensor, `output`.
     """
 
     model: Model
     url: Text | tuple[Text, ...]
     features: tuple[Text, ...]
     labels: tuple[Text, ...] = ()
-    task: Literal["classification", "regression"] = "classification"
+    task: Literal["classification", "regression", "transform"] = "classification"
+    outputs: tuple[Text, ...] = ()
     input: Text = "features"
     inputs: dict[str, Text] = {}
     datatype: Literal["FP32", "FP64"] = "FP32"
-    output: Text = "probabilities"  # of a regression, once read: predictions
+    output: Text = "probabilities"  # of a regression, once read: predictions; of a transform: features
     gives: Literal["probabilities", "labels"] = "probabilities"
     binary: bool = True
     throttle: ThrottleSettings | None = None
@@ -130,7 +143,8 @@ class RemoteSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind
 class PythonSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind", tag="python"):
     """`[backends.NAME]` for a function of the user's, `pkg.mod:function`; see `models.runtimes.python`.
 
-    A feature is `name`, or `name:DATATYPE` where it is no float32. `path`: the folder that Python looks in first,
+    A feature is `name`, or `name:DATATYPE` where it is no float32, or `name:DATATYPE[3,4]` where it is no column but a
+    tensor; so are the `outputs` of a transform. `path`: the folder that Python looks in first,
     absolute once read, in the file relative to the file's own folder. `example`: a row to try it with at the start, and
     to show callers. `inline`: as of a model of the registry.
     """
@@ -138,7 +152,8 @@ class PythonSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind
     python: Function
     features: tuple[Text, ...]
     labels: tuple[Text, ...] = ()
-    task: Literal["classification", "regression"] = "classification"
+    task: Literal["classification", "regression", "transform"] = "classification"
+    outputs: tuple[Text, ...] = ()
     path: Text = "."
     nullable: bool = False
     temperature: Temperature | None = None
@@ -146,41 +161,31 @@ class PythonSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind
     inline: bool = False
 
 
-class EnsembleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[ensembles.NAME]`; None is the default of the rule or of the fan-out, and a weight that is not given is 1.
-
-    `rule` may be a class of the user's, `pkg.mod:Class`; `path` is the folder that Python looks in first, absolute once
-    read. `fallback`: a label, probabilities by label, or a number. `batch` None: if all members are.
-    """
-
-    members: tuple[Text, ...]
-    rule: Text | None = None
-    timeout_ms: Milliseconds = 1000
-    quorum: Count | None = None
-    quorum_weight: Share | None = None
-    weights: dict[str, Weight] = {}
-    required: tuple[Text, ...] = ()
-    early: bool | None = None
-    linger_ms: Milliseconds = 10
-    min_agreement: Share | None = None
-    fallback: Label | float | dict[str, float] | None = None
-    batch: bool | BatchSettings | None = None
-    path: Text = "."
-
-
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All of chorus.toml, in the order of the file."""
+    """All of chorus.toml, in the order of the file; `composites` are all the tables of `server.composites`, by name."""
 
     server: ServerSettings = ServerSettings()
     registry: RegistrySettings = RegistrySettings()
     debug: DebugSettings = DebugSettings()
     backends: dict[str, LocalSettings | RemoteSettings | PythonSettings] = {}
-    ensembles: dict[str, EnsembleSettings] = {}
+    composites: dict[str, AnyComposite] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """All that can be asked."""
+        return [*self.composites, *self.backends]
 
     @property
     def default(self) -> str:
-        """The name that `POST /predict` asks: the one configured, else the first ensemble, else the first backend."""
-        return self.server.default or next(iter((*self.ensembles, *self.backends)))
+        """The name that `POST /predict` asks: the one configured, else the first that is no part of another."""
+        parts = {part for settings in self.composites.values() for _, part in kind_of(settings).parts(settings)}
+        outermost = [name for name in self.composites if name not in parts]
+        return self.server.default or next(iter((*outermost, *self.names)))
+
+    @property
+    def ensembles(self) -> dict[str, EnsembleSettings]:
+        """The composites that are ensembles."""
+        return {name: one for name, one in self.composites.items() if isinstance(one, EnsembleSettings)}
 
     @property
     def debug_enabled(self) -> bool:

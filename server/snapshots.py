@@ -20,7 +20,8 @@ STATES = ("misfit", "unverified", "away", "no quorum", "starting", "ready", "dis
 class Snapshot(Struct, frozen=True, kw_only=True):
     """One backend as one front sees it, or as several do together; `recent` durations are float32, in bytes.
 
-    `more` is for what only some backends have: numbers that add up, lists that follow each other, and words.
+    `about`: what its kind shows of it, the same on all. `more` is for what only some backends have: numbers that add
+    up, lists that follow each other, and words.
     """
 
     name: str
@@ -34,8 +35,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     fates: dict[str, int]
     recent: bytes
     last_errors: tuple[str, ...]
-    members: tuple[str, ...] = ()
-    quorum: int = 1
+    parts: tuple[str, ...] = ()
+    about: dict[str, Any] = {}
     pid: int | None = None
     restarts: int = 0
     more: dict[str, Any] = {}
@@ -51,7 +52,7 @@ def taken(composition: Composition, served: Served) -> Snapshot:
     state, statistics = served.state, served.statistics
     return Snapshot(
         name=served.name,
-        kind="ensemble" if served.members else "model",
+        kind=served.kind,
         state=state_of(composition, served),
         version=served.version,
         runtime=served.runtime,
@@ -61,8 +62,9 @@ def taken(composition: Composition, served: Served) -> Snapshot:
         fates=dict(statistics.fates),
         recent=array("f", statistics.recent).tobytes(),
         last_errors=tuple(statistics.last_errors),
-        members=served.members,
-        quorum=served.quorum,
+        parts=served.parts,
+        about=dict(served.about()),
+        more=dict(served.details()),
         pid=state.pid,
         restarts=state.restarts,
     )
@@ -115,6 +117,6 @@ def state_of(composition: Composition, served: Served) -> str:
     """In one word, whether it can be asked now."""
     if not served.state.enabled:
         return "disabled"
-    if served.members:
-        return "ready" if composition.ready(served) else "no quorum"
+    if served.parts:
+        return "ready" if composition.ready(served) else served.lacking
     return served.state.phase

@@ -31,16 +31,16 @@ async def _switched(request: web.Request, *, enabled: bool) -> web.Response:
     served.state.enabled = enabled  # here at once, whoever else may be slow
     missing = await request.app[SWITCHING].switch(served.name, enabled=enabled)
     answer: dict[str, Any] = shown(taken(composition, served)) | {"missing": missing}
-    if not enabled and (without := without_quorum(composition, served.name)):
-        answer["warning"] = f"no quorum now, until something is enabled or comes back: {', '.join(without)}"
+    if not enabled and (without := unanswerable(composition, served.name)):
+        answer["warning"] = f"cannot answer until something is enabled or comes back: {', '.join(without)}"
     return json_response(answer)
 
 
-def without_quorum(composition: Composition, name: str) -> list[str]:
-    """The ensembles with `name` in them, however deep, that cannot answer now."""
+def unanswerable(composition: Composition, name: str) -> list[str]:
+    """The composites with `name` in them, however deep, that cannot answer now."""
     served = composition.served
 
-    def holds(ensemble: str) -> bool:
-        return any(member == name or holds(member) for member in served[ensemble].members)
+    def holds(composite: str) -> bool:
+        return any(part == name or holds(part) for part in served[composite].parts)
 
     return [one for one in served if holds(one) and not composition.ready(served[one])]

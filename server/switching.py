@@ -6,10 +6,12 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from server.composition import Composition, Current
-from server.peers import PATIENCE_SECONDS, Kind, Peers
+from server.peers import NOBODY, PATIENCE_SECONDS, Kind, Peers
+from server.switchboard import Switch, Switchboard
 
 SUPERVISOR = "supervisor"
 
@@ -70,6 +72,18 @@ class Switching:
             while self._turn < turn:
                 await self._news.wait()
         return self._turn
+
+
+def switching_alone() -> Switching:
+    """Of a front that has no supervisor: what it tells comes back at once."""
+    board = Switchboard()
+
+    def tell(**message: Any) -> None:
+        switching.hear(board.turn(msgspec.convert(message, Switch)))
+
+    switching = Switching(NOBODY, tell)
+    switching.hear(board.message())
+    return switching
 
 
 SWITCHING: web.AppKey[Switching] = web.AppKey("switching", Switching)

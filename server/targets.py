@@ -1,6 +1,7 @@
 """A remote model by the names that it has at its own server."""
 
 from backends.oip import Remote
+from models.columns import INPUT
 from models.types import Signature, TensorSpec
 from server.settings import RemoteSettings
 
@@ -21,4 +22,12 @@ def target(settings: RemoteSettings, signature: Signature, url: str) -> Remote:
         settings.output,
         settings.binary,
         names_labels=settings.gives == "labels",
+        outputs=_outputs(settings, signature),
     )
+
+
+def _outputs(settings: RemoteSettings, signature: Signature) -> dict[str, str]:
+    """The outputs of a transform by their names over there: only the one of all columns may have another than here."""
+    if signature.task != "transform":
+        return {}
+    return {settings.output if spec.name == INPUT else spec.name: spec.name for spec in signature.outputs}

@@ -1,13 +1,13 @@
 """A process that holds one model and answers a channel on a Unix socket. No HTTP: it starts fast and stays small."""
 
-import gc
 import sys
 from functools import partial
 
 from backends.channel import answering
 from backends.worker import Reception
 from models.registry import Registry
-from server import logs
+from server import collecting, logs
+from server.background import background, give_way
 from server.child import Parent, run
 from server.folder import listening_at
 from server.loading import loaded, version_of
@@ -26,7 +26,7 @@ async def work(plan: Plan, name: str, parent: Parent) -> None:
     version = version_of(settings, Registry(plan.registry_path), plan.pinned[name])
     with loaded(name, settings, version) as local, listening_at(plan.socket(name)) as listening:
         async with answering(listening, Reception(local, version.manifest.signature), longest=plan.longest_call):
-            gc.freeze()
+            collecting.settle()
             parent.tell(ready=True)
             await parent.stop.wait()
 
@@ -34,6 +34,8 @@ async def work(plan: Plan, name: str, parent: Parent) -> None:
 def main(plan_path: str, name: str) -> None:
     """Run the worker of backend `name` in the plan at `plan_path`."""
     plan = read_plan(plan_path)
+    if name in background(plan.config):
+        give_way()
     with logs.setup(sys.stderr, f"worker {name}"):
         run(partial(work, plan, name), loop=plan.config.server.loop)
 

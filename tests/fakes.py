@@ -1,7 +1,7 @@
 """Backends that do as they are told, on the tests' own clock."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -45,13 +45,13 @@ def ones(rows: int = 1) -> InferRequest:
 class Fake:
     """Answers `said` after `delay` seconds, or raises it; counts what happens to it.
 
-    `said`: (n, k) probabilities, a list of n numbers for a regression, or an error. `stubborn`: seconds for which it
-    resists being cancelled.
+    `said`: (n, k) probabilities, a list of n numbers for a regression, outputs by name, or an error. `stubborn`: for
+    so many seconds it resists being cancelled.
     """
 
     def __init__(
         self,
-        said: Sequence[object] | Array | BaseException,
+        said: Sequence[object] | Array | Mapping[str, Array] | BaseException,
         *,
         delay: float = 0.0,
         stubborn: float = 0.0,
@@ -75,6 +75,8 @@ class Fake:
             raise
         if isinstance(self.said, BaseException):
             raise self.said
+        if isinstance(self.said, Mapping):
+            return InferResponse(self.said, request.id, self.report)
         scores = np.array(self.said, np.float64)
         return InferResponse({PREDICTIONS if scores.ndim == 1 else PROBABILITIES: scores}, request.id, self.report)
 

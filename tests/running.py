@@ -36,18 +36,19 @@ def write_config(folder: Path, registry: Path, *, settings: str = "", inline: bo
 
 
 class Running:
-    """`chorus serve` on a free port, and a client of it.
+    """`chorus serve` on a free port, and a client of it. Without a `config` the `options` name one model.
 
     A stopped process is left alone unless `hung_ms` says so; `within` is a command that runs it within bounds.
     """
 
     def __init__(
-        self, config: Path, runtime: Path, *options: str, hung_ms: int = 0, within: Sequence[str] = ()
+        self, config: Path | None, runtime: Path, *options: str, hung_ms: int = 0, within: Sequence[str] = ()
     ) -> None:
         self.runtime = runtime
+        configured = [] if config is None else ["--config", str(config)]
         with (runtime / "log").open("a") as log:
             self.process = subprocess.Popen(
-                [*within, sys.executable, "-m", "server", "serve", "--config", str(config), "--port", "0", *options],
+                [*within, sys.executable, "-m", "server", "serve", *configured, "--port", "0", *options],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

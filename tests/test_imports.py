@@ -19,11 +19,12 @@ PURE = (
     "backends/cost.py",
     "backends/statistics.py",
 )
-PURE += ("aggregator/evaluation.py", "aggregator/metrics.py")
+PURE += tuple(f"aggregator/{name}.py" for name in ("evaluation", "metrics", "stages", "staged", "comparison"))
+PURE += ("backends/comparisons.py",)
 FITTING = {"sklearn", "xgboost", "skl2onnx", "scipy"}
 TERMINAL = {"rich", "click"}
 HTTP = {"aiohttp", "yarl", "multidict", "prometheus_client"}
-KNOWS_ASYNCIO = {"aggregator/batching.py", "aggregator/fanout.py", "aggregator/ensemble.py", "aggregator/reaper.py"}
+KNOWS_ASYNCIO = {f"aggregator/{name}.py" for name in ("batching", "fanout", "ensemble", "reaper", "shadow")}
 
 
 def imported(path: Path) -> Iterator[str]:

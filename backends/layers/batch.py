@@ -151,7 +151,7 @@ def _share(response: InferResponse, riders: Sequence[Rider]) -> None:
         first += rider.rows
         if not rider.answer.done():
             outputs = {name: array[rows] for name, array in response.outputs.items()}
-            rider.answer.set_result(InferResponse(outputs, rider.request.id, response.report.part(rows)))
+            rider.answer.set_result(InferResponse(outputs, rider.request.id, response.report.of_rows(rows)))
 
 
 def _tell(riders: Sequence[Rider], error: Exception) -> None:

@@ -5,17 +5,17 @@ import time
 from collections.abc import Callable
 
 from backends.base import Backend
-from backends.outcomes import Outcomes
+from backends.outcomes import Recorder
 from backends.statistics import Statistics
 from models.deadline import Deadline, remaining
-from models.errors import BackendError, DeadlineExceeded, InvalidRequest, NoQuorum
+from models.errors import BackendError, DeadlineExceeded, InvalidRequest
 from models.types import InferRequest, InferResponse
 
 ROUNDING = 0.002  # seconds: uvloop's timers are in whole milliseconds
 
 
 class Observe:
-    """Write what becomes of each call into `statistics`, and of an ensemble's answers into `outcomes`.
+    """Write what becomes of each call into `statistics`, and of a composite's answers into `outcomes`.
 
     A cancelled call is neither a success nor a failure.
     """
@@ -25,7 +25,7 @@ class Observe:
         inner: Backend,
         *,
         statistics: Statistics,
-        outcomes: Outcomes | None = None,
+        outcomes: Recorder | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.inner = inner
@@ -67,5 +67,5 @@ class Observe:
     def _failed(self, error: BackendError, seconds: float) -> None:
         self.statistics.end(f"{error.fate}: {error.reason}")
         self.statistics.last_errors.append(f"{error.reason}: {error}")
-        if self.outcomes is not None and isinstance(error, NoQuorum):
+        if self.outcomes is not None and error.report is not None:
             self.outcomes.record(error.report, seconds, answered=False)

@@ -3,14 +3,15 @@
 Source: https://kserve.github.io/website/latest/modelserving/data_plane/v1_protocol/
 """
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
 
 from models.oip.wire import check_envelope, parse
-from models.types import PREDICTIONS, PROBABILITIES, InferRequest, InferResponse, Signature
+from models.types import PREDICTIONS, PROBABILITIES, Array, InferRequest, InferResponse, Signature
 from server.codecs.instances import read_instances
-from server.codecs.outcome import SharedMembers, members_of, outcome
+from server.codecs.outcome import SharedMembers, members_of, outcome, parts_of
 from server.codecs.parameters import read_parameters
 
 
@@ -26,17 +27,19 @@ _ENCODER = msgspec.json.Encoder()
 _MEMBERS = SharedMembers()
 
 
-def decode(body: bytes, signature: Signature, request_id: str, trace: str) -> tuple[InferRequest, float | None]:
-    """The request in `body`, and its timeout in seconds if it names one.
+def decode(
+    body: bytes, signature: Signature, request_id: str, trace: str, extra: Collection[str] = ()
+) -> tuple[InferRequest, float | None]:
+    """The request in `body`, and its timeout in seconds if it names one. `extra`: parameters that are not ours.
 
     Raises:
         InvalidRequest: with the place.
     """
     wire = parse(_DECODER, body)
-    asked = read_parameters(wire.parameters)
+    asked = read_parameters(wire.parameters, extra)
     inputs = read_instances(bytes(wire.instances), signature)
     check_envelope(body, (wire.instances,))
-    return InferRequest(inputs, request_id, asked.parameters, trace), asked.timeout
+    return InferRequest(inputs, request_id, asked.parameters, trace, extra=asked.extra), asked.timeout
 
 
 def encode(response: InferResponse, signature: Signature, model: str, elapsed: float, *, explain: bool) -> bytes:
@@ -46,18 +49,32 @@ def encode(response: InferResponse, signature: Signature, model: str, elapsed: f
     if report.agreement is not None and report.entropy is not None:
         answer["agreement"] = report.agreement.tolist()
         answer["entropy"] = report.entropy.tolist()
+    if report.stages is not None:
+        answer["stages"] = report.stages.tolist()
     answer["outcome"] = outcome(response, model, elapsed)
     if report.members:
-        answer["members"] = members_of(report, signature) if explain else _MEMBERS(report)
+        answer["members"] = members_of(report, explain=True) if explain else _MEMBERS(report)
+    if report.parts:
+        answer["parts"] = parts_of(report)
     return _ENCODER.encode(answer)
 
 
 def _answer(response: InferResponse, signature: Signature) -> dict[str, Any]:
-    if not signature.labels:
+    if signature.task == "regression":
         return {"predictions": response.outputs[PREDICTIONS].tolist()}
+    if not signature.labels:
+        return {"predictions": _rows_of(response.outputs)}
     probabilities = response.outputs[PROBABILITIES]
     return {
         "predictions": [signature.labels[at] for at in probabilities.argmax(axis=1).tolist()],
         "labels": signature.labels,
         "probabilities": probabilities.tolist(),
     }
+
+
+def _rows_of(outputs: Mapping[str, Array]) -> list[Any]:
+    """Row by row: a value, a list, or, of several outputs, an object with their names, as in TensorFlow Serving."""
+    columns = {name: array.tolist() for name, array in outputs.items()}
+    if len(columns) == 1:
+        return next(iter(columns.values()))
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

@@ -1,16 +1,27 @@
 """The Open Inference Protocol on our own surface: what `models.oip` leaves open."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from models.oip.requests import decode_request
 from models.oip.responses import encode_response, output_array
 from models.oip.wire import misfit
-from models.types import PROBABILITIES, Array, InferRequest, InferResponse, Report, Signature, TensorSpec
-from server.codecs.outcome import facts, milliseconds
+from models.types import (
+    PROBABILITIES,
+    Array,
+    InferRequest,
+    InferResponse,
+    Report,
+    Signature,
+    TensorSpec,
+    classifier,
+    regressor,
+)
+from server.codecs.outcome import facts, fate_of, milliseconds
 from server.codecs.parameters import read_parameters, seconds_of, smaller
 
 THEIRS = frozenset({"binary_data_output", "priority", "content_type", "headers"})
@@ -27,8 +38,15 @@ class Call:
     id: str
 
 
-def decode(body: bytes, header_length: int | None, signature: Signature, request_id: str, trace: str) -> Call:
-    """The call in `body`.
+def decode(
+    body: bytes,
+    header_length: int | None,
+    signature: Signature,
+    request_id: str,
+    trace: str,
+    extra: Collection[str] = (),
+) -> Call:
+    """The call in `body`. `extra`: parameters that are not ours.
 
     Raises:
         InvalidRequest: with the place.
@@ -36,9 +54,9 @@ def decode(body: bytes, header_length: int | None, signature: Signature, request
     decoded = decode_request(body, header_length, signature)
     given = {name: value for name, value in decoded.parameters.items() if name not in THEIRS}
     micros = given.pop("timeout", None)
-    asked = read_parameters(given)
+    asked = read_parameters(given, extra)
     timeout = smaller(asked.timeout, _triton_timeout(micros, "$.parameters.timeout"))
-    request = InferRequest(decoded.inputs, request_id, asked.parameters, trace)
+    request = InferRequest(decoded.inputs, request_id, asked.parameters, trace, extra=asked.extra)
     return Call(request, timeout, decoded.wanted, decoded.id or request_id)
 
 
@@ -55,20 +73,22 @@ def encode(
 ) -> tuple[bytes, int | None]:
     """The body of an answer, and the length of its JSON header if raw bytes follow it; `elapsed` in seconds."""
     about: dict[str, Any] = {"model_name": model, "model_version": version, "id": call.id}
-    if response.report.members or response.report.degraded:
+    if response.report.is_composite or response.report.degraded:
         about["parameters"] = flattened(response.report, elapsed)
-    more = said_by_members(response.report, signature) if call.request.parameters.explain else ()
+    more = said_by_members(response.report) if call.request.parameters.explain else ()
     return encode_response(response, signature, call.wanted, about, more)
 
 
-def said_by_members(report: Report, signature: Signature) -> list[tuple[TensorSpec, Array]]:
+def said_by_members(report: Report) -> list[tuple[TensorSpec, Array]]:
     """What each member that answered said, as outputs `members.NAME.predictions` and `members.NAME.probabilities`.
 
-    They stand in no metadata: only a request with `explain` gets them, whatever outputs it lists.
+    They stand in no metadata: only a request with `explain` gets them, whatever outputs it lists. What a cascade asked
+    about some rows only is left out, for there is no null here.
     """
     outputs: list[tuple[TensorSpec, Array]] = []
+    signature = classifier((), report.labels) if report.labels else regressor(())
     for name in report.members:
-        if (scores := report.said(name)) is None:
+        if (scores := report.said(name)) is None or np.isnan(scores).any():
             continue
         if signature.labels:
             own = InferResponse({PROBABILITIES: scores})
@@ -84,10 +104,24 @@ def flattened(report: Report, elapsed: float) -> dict[str, Any]:
     flat = facts(report, elapsed)
     if report.disagreed is not None:
         flat["disagreed"] = ",".join(map(str, report.disagreed))  # a parameter cannot be a list
+    if report.stages is not None:
+        flat["stages"] = ",".join(map(str, report.stages.tolist()))
     for name, said in report.members.items():
         flat[f"members.{name}.fate"] = said.fate
         if said.reason:
             flat[f"members.{name}.reason"] = said.reason
         if said.elapsed is not None:
             flat[f"members.{name}.elapsed_ms"] = milliseconds(said.elapsed)
-    return flat
+    return flat | dict(_flat_parts(report))
+
+
+def _flat_parts(report: Report, before: str = "") -> Iterator[tuple[str, Any]]:
+    for part in report.parts:
+        name = f"{before}parts.{part.name}"
+        for key, value in {**fate_of(part), **part.facts}.items():
+            if isinstance(value, str | int | float):
+                yield f"{name}.{key}", value
+        if part.rows is not None:
+            yield f"{name}.rows", ",".join(map(str, part.rows))
+        if part.report is not None:
+            yield from _flat_parts(part.report, f"{name}.")

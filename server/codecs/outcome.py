@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import numpy as np
 
-from models.types import Array, InferResponse, MemberReport, Report, Signature
+from models.types import Array, InferResponse, MemberReport, PartReport, Report
 
 
 def outcome(response: InferResponse, model: str, elapsed: float) -> dict[str, Any]:
@@ -18,7 +19,7 @@ def outcome(response: InferResponse, model: str, elapsed: float) -> dict[str, An
 
 def facts(report: Report, elapsed: float) -> dict[str, Any]:
     """What every protocol says of an outcome; `elapsed` in seconds."""
-    return {
+    shown = {
         "status": report.status,
         "degraded": report.degraded,
         "asked": report.asked,
@@ -26,15 +27,46 @@ def facts(report: Report, elapsed: float) -> dict[str, Any]:
         "quorum": report.quorum,
         "elapsed_ms": milliseconds(elapsed),
     }
+    return shown if report.stages is None else shown | {"stage": last_stage(report.stages)}
 
 
-def members_of(report: Report, signature: Signature | None = None) -> dict[str, Any]:
-    """What became of each member; with `signature`, the ensemble's, also what each said."""
+def members_of(report: Report, *, explain: bool = False) -> dict[str, Any]:
+    """What became of each member; to `explain`, also what each said."""
     shown = {name: _member(said) for name, said in report.members.items()}
-    if signature is not None:
+    if explain:
         for name, member in shown.items():
             if (scores := report.said(name)) is not None:
-                member |= _said(scores, signature)
+                member |= in_words(scores, report.labels)
+    return shown
+
+
+def parts_of(report: Report) -> list[dict[str, Any]]:
+    """What became of each part of a composite, and under it of its own.
+
+    Members that are not those of the report itself stand with the part that asked them.
+    """
+    return [_part(said, with_members=not report.members) for said in report.parts]
+
+
+def _part(said: PartReport, *, with_members: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {"name": said.name, **fate_of(said), "version": said.version}
+    if said.rows is not None:
+        shown["rows"] = said.rows
+    shown |= said.facts
+    if said.report is not None:
+        if said.report.parts:
+            shown["parts"] = [_part(one, with_members=with_members) for one in said.report.parts]
+        elif said.report.members and with_members:
+            shown["members"] = members_of(said.report)
+    return shown
+
+
+def fate_of(said: MemberReport | PartReport) -> dict[str, Any]:
+    """The fate of a member or a part, and how long it took."""
+    shown: dict[str, Any] = {"fate": said.fate}
+    if said.reason:
+        shown["reason"] = said.reason
+    shown["elapsed_ms"] = None if said.elapsed is None else milliseconds(said.elapsed)
     return shown
 
 
@@ -52,20 +84,27 @@ class SharedMembers:
 
 
 def _member(said: MemberReport) -> dict[str, Any]:
-    shown: dict[str, Any] = {"fate": said.fate}
-    if said.reason:
-        shown["reason"] = said.reason
-    shown["elapsed_ms"] = None if said.elapsed is None else milliseconds(said.elapsed)
-    shown["weight"] = said.weight
-    shown["version"] = said.version
-    return shown
+    shown = fate_of(said) | {"weight": said.weight, "version": said.version}
+    return shown if said.stage is None else shown | {"stage": said.stage}
 
 
-def _said(scores: Array, signature: Signature) -> dict[str, Any]:
-    if not signature.labels:
-        return {"predictions": scores[:, 0].tolist()}
-    best = scores.argmax(axis=1).tolist()
-    return {"predictions": [signature.labels[at] for at in best], "probabilities": scores.tolist()}
+def in_words(scores: Array, labels: tuple[str, ...]) -> dict[str, Any]:
+    """What `scores` (n, k) say of each row; null of a row that nobody was asked about, whose scores are NaN."""
+    asked: list[bool] = (~np.isnan(scores[:, 0])).tolist()
+    if not labels:
+        return {
+            "predictions": [row[0] if is_asked else None for row, is_asked in zip(scores.tolist(), asked, strict=True)]
+        }
+    best = scores.argmax(axis=1).tolist() if len(scores) else []
+    return {
+        "predictions": [labels[at] if is_asked else None for at, is_asked in zip(best, asked, strict=True)],
+        "probabilities": [row if is_asked else None for row, is_asked in zip(scores.tolist(), asked, strict=True)],
+    }
+
+
+def last_stage(stages: Array) -> int:
+    """The last stage of a cascade that decided any row."""
+    return int(stages.max(initial=1))
 
 
 def milliseconds(seconds: float) -> float:

@@ -1,15 +1,15 @@
 """What a request asks beside its rows, the same in every protocol."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import msgspec
 
 from models.errors import InvalidRequest
 from models.oip.wire import misfit, quoted, unknown
-from models.types import NO_PARAMETERS, Parameters
+from models.types import NO_PARAMETERS, Parameters, Scalar
 
 HEADER = "X-Request-Timeout-Ms"
 PLACE = "$.parameters"
@@ -27,31 +27,40 @@ class WireParameters(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`timeout` in seconds, None if the request names none."""
+    """`timeout` in seconds, None if the request names none. `extra`: what it says for those who decide by it."""
 
     parameters: Parameters
     timeout: float | None
+    extra: Mapping[str, Scalar] = field(default_factory=dict)
 
 
 _NOTHING = Asked(NO_PARAMETERS, None)
 
 
-def read_parameters(given: Mapping[str, Any]) -> Asked:
-    """The parameters of a request.
+def read_parameters(given: Mapping[str, Any], extra: Collection[str] = ()) -> Asked:
+    """The parameters of a request; those with a name in `extra` are for whoever is asked.
 
     Raises:
         InvalidRequest: an unknown one, or a value of the wrong type or range.
     """
     if not given:
         return _NOTHING
-    _check_names(given)
-    wire = _convert(given)
+    _check_names(given, extra)
+    own = {name: value for name, value in given.items() if name not in extra} if extra else given
+    wire = _convert(own)
     parameters = Parameters(wire.quorum, wire.early, _members(wire.members), wire.explain)
-    return Asked(parameters, seconds_of(wire.timeout_ms, 1e-3, f"{PLACE}.timeout_ms"))
+    seconds = seconds_of(wire.timeout_ms, 1e-3, f"{PLACE}.timeout_ms")
+    return Asked(parameters, seconds, {name: _scalar(given[name], name) for name in extra if name in given})
 
 
-def _check_names(given: Mapping[str, Any]) -> None:
-    known = WireParameters.__struct_fields__
+def _scalar(value: Any, name: str) -> Scalar:
+    if not isinstance(value, str | int | float):  # of which a boolean is one
+        raise InvalidRequest("expected a string, a number, true or false", f"{PLACE}.{name}")
+    return value
+
+
+def _check_names(given: Mapping[str, Any], extra: Collection[str]) -> None:
+    known = (*WireParameters.__struct_fields__, *extra)
     for name in given:
         if name not in known:
             raise InvalidRequest(unknown("parameter", name, known), PLACE)

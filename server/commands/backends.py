@@ -15,6 +15,7 @@ from server.commands.terminal import wide_console
 EVERY_SECONDS = 1.0
 HEADINGS = (
     "backend",
+    "kind",
     "state",
     "version",
     "runtime",
@@ -138,6 +139,7 @@ def table_of(shown: list[dict[str, Any]]) -> Table:
         latency = one["latency_ms"] or {}
         table.add_row(
             one["name"],
+            one.get("kind", ""),
             Text(one["state"], STYLES.get(one["state"], "red")),
             one["version"],
             one["runtime"],

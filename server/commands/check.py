@@ -2,14 +2,16 @@
 
 import asyncio
 import sys
+from collections import Counter
 from pathlib import Path
 
 import click
 import msgspec
 
+from server.composites import kind_of
 from server.config import ConfigError, Draft, read_config
 from server.findings import Findings
-from server.settings import RemoteSettings
+from server.settings import Config, RemoteSettings
 from server.tables import Mistake, shown_key
 
 
@@ -27,7 +29,7 @@ def check(path: Path, as_json: bool, offline: bool) -> None:
     Checked are
       the file         keys, types and what refers to what
       the registry     that every model is there, and its files are what was registered
-      the ensembles    that labels, features, rule, weights and quorum fit together
+      compositions     that the parts of each ensemble, chain, ... fit together, and none is a part of itself
       the address      that nobody else listens there
       remote models    that they answer, and have the signature that is configured
 
@@ -73,7 +75,7 @@ def _checked(path: Path, *, offline: bool) -> tuple[Findings, str]:
     warnings = _count(len(found.warnings), "warning")
     if found.errors:
         return found, f"{_count(len(found.errors), 'error')}, {warnings}"
-    served = f"{_count(len(config.backends), 'backend')}, {_count(len(config.ensembles), 'ensemble')}"
+    served = ", ".join(_count(number, what) for what, number in _served(config).items())
     return found, f"no errors, {warnings} ({served}); next: chorus serve"
 
 
@@ -87,5 +89,12 @@ def _remotes(draft: Draft) -> dict[str, RemoteSettings]:
     }
 
 
+def _served(config: Config) -> dict[str, int]:
+    """How many there are of each: backends and ensembles, and what else there is."""
+    kinds = Counter(kind_of(settings).name for settings in config.composites.values())
+    return {"backend": len(config.backends), "ensemble": 0, **kinds}
+
+
 def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    plural = f"{what}es" if what.endswith("ch") else f"{what}s"
+    return f"{number} {what if number == 1 else plural}"

@@ -1,8 +1,6 @@
 """`chorus serve`."""
 
 import asyncio
-import errno
-import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -13,22 +11,21 @@ import click
 
 from models.registry import Registry
 from server import logs
+from server.binding import bound
 from server.checking import findings_of
+from server.commands.describing import KEYS, describing
 from server.config import Config, ConfigError, read_config
 from server.folder import private_folder
-from server.listening import chorus_at, words_for
 from server.plan import make_plan
 from server.process import ChildError
 from server.supervisor import Supervisor
 
-BIND_SECONDS = 2.0  # how long the front of a server that was just killed may still hold the port
-
 
 @click.command()
+@click.argument("model", required=False)
 @click.option(
-    "-c", "--config", "path", type=click.Path(path_type=Path), default="chorus.toml", show_default=True,
-    help="The configuration file.",
-)  # fmt: skip
+    "-c", "--config", "path", type=click.Path(path_type=Path), help="The configuration file.  [default: chorus.toml]"
+)
 @click.option("--host", help="The address to listen on.")
 @click.option("-p", "--port", type=click.IntRange(0, 65535), help="The port to listen on; 0 picks a free one.")
 @click.option(
@@ -37,21 +34,45 @@ BIND_SECONDS = 2.0  # how long the front of a server that was just killed may st
     "while its core is not full. [server] fronts in the file, also CHORUS_WORKERS.  [default: 1]",
 )  # fmt: skip
 @click.option("--loop", type=click.Choice(["uvloop", "asyncio"]), help="The event loop.")
-def serve(path: Path, **given: Any) -> None:
-    """Serve the models and ensembles that a configuration names.
+@click.option("--name", help="Of a single MODEL: what it is called, by default as its file.")
+@click.option("--registry", type=click.Path(path_type=Path), help="The folder of the registry.")
+@describing
+def serve(model: str | None, path: Path | None, name: str | None, **given: Any) -> None:
+    """Serve the models and ensembles that a configuration names, or MODEL alone, in one process without any.
+
+    MODEL is a file, .onnx, .ubj, .json or .skops, which is first read in a process of its own and tried; or a model of
+    the registry. Of a file what it does not say itself is asked for: --labels, --features, --task, --check, --nullable,
+    --temperature.
 
     \b
     Examples:
       chorus serve
       chorus serve --config fraud.toml --port 9000
       chorus serve --workers 2
+      chorus serve model.onnx --labels fine,fraud
+      chorus serve breast-cancer/forest@champion
     """
+    said = {key: given.pop(key) for key in KEYS}
+    if model is not None:
+        if path is not None:
+            raise click.UsageError("a MODEL is served without a configuration: leave out --config, or the MODEL")
+        from server.commands.alone import serve_alone
+
+        serve_alone(model, name, said, given)
+        return
+    for key, value in {"name": name, **said}.items():
+        if value:
+            raise click.UsageError(f"--{key} is for a single model: chorus serve MODEL --{key} ...")
+    _serve(path or Path("chorus.toml"), given)
+
+
+def _serve(path: Path, given: Mapping[str, Any]) -> None:
     began = time.monotonic()
     config = _checked(path, given)
     registry = Registry(Path(config.registry.path))
     with logs.setup(sys.stderr, "supervisor"), private_folder() as folder:
         plan = make_plan(config, registry, folder)
-        with _bound(config.server.host, config.server.port) as listening:
+        with bound(config.server.host, config.server.port) as listening:
             supervisor = Supervisor(plan, listening)
             try:
                 asyncio.run(supervisor.run(lambda: _announce(supervisor, time.monotonic() - began)))
@@ -68,30 +89,6 @@ def _checked(path: Path, given: Mapping[str, Any]) -> Config:
     if found.errors:
         raise ConfigError(*found.errors)
     return draft.config
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """The listening socket. A port in use is tried again for a moment."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    until = time.monotonic() + BIND_SECONDS
-    while True:
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((host, port))
-            listening.listen(1024)
-        except OSError as error:
-            listening.close()
-            if time.monotonic() > until:
-                raise ConfigError(f"cannot listen on {host}:{port}: {_why(error, host, port)}; try --port") from error
-            time.sleep(0.05)
-        else:
-            return listening
-
-
-def _why(error: OSError, host: str, port: int) -> str:
-    words = (error.strerror or str(error)).lower()
-    return f"{words} {words_for(chorus_at(host, port))}" if error.errno == errno.EADDRINUSE else words
 
 
 def _announce(supervisor: Supervisor, seconds: float) -> None:

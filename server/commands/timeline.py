@@ -10,6 +10,7 @@ from rich.text import Text
 WIDTH = 40  # characters for the whole of a request
 BAR, EIGHTHS, MARK = "█", " ▏▎▍▌▋▊▉", "▲"
 STYLES = {"ok": "green", "unneeded": "blue", "late": "yellow", "failed": "red", "skipped": "bright_black"}
+FEW_ROWS = 8
 LABELS = 3  # of a row, the most probable first
 
 
@@ -29,10 +30,13 @@ def table_of(requests: list[dict[str, Any]]) -> Table:
 def drawing_of(one: dict[str, Any], *, bars: bool) -> RenderableType:
     """One request; with `bars`, each member's time is drawn, and the moment when the answer was decided is marked."""
     parts: list[RenderableType] = list(_heading(one))
-    if "members" in one:
+    if "members" in one or "parts" in one:
         parts += [Text(""), _members(one, bars=bars)]
     if "answer" in one:
         parts += [Text(""), Text(f"answer  {words(one['answer'], one['rows'])}")]
+    for shadow in one.get("shadows", ()):
+        said = words(shadow["said"], one["rows"]) if "said" in shadow else f"{shadow['fate']}: {shadow['reason']}"
+        parts.append(Text(f"shadow  {shadow['name']} after {shadow['duration_ms']:.2f} ms: {said}"))
     return Group(*parts)
 
 
@@ -48,13 +52,17 @@ def _heading(one: dict[str, Any]) -> Iterator[Text]:
 
 def _members(one: dict[str, Any], *, bars: bool) -> Table:
     table = Table(box=None, pad_edge=False)
-    table.add_column("member", no_wrap=True)
+    table.add_column("part" if "parts" in one else "member", no_wrap=True)
+    staged = any("stage" in member for _, member in _flat(one))
+    if staged:
+        table.add_column("stage", justify="right")
     if bars:
         table.add_column(_ruler(one), no_wrap=True, min_width=WIDTH)
     for heading in ("start ms", "took ms", "fate", "weight", "said"):
         table.add_column(heading, justify="right" if heading.endswith("ms") or heading == "weight" else "left")
-    for depth, member in _flat(one["members"]):
-        drawn = [_bar(member, one)] if bars else []
+    for depth, member in _flat(one):
+        drawn = [Text(str(member.get("stage", "")))] if staged else []
+        drawn += [_bar(member, one)] if bars else []
         fate = f"{member['fate']}: {member['reason']}" if member["reason"] else member["fate"]
         table.add_row(
             Text("  " * depth + member["name"]),
@@ -62,12 +70,13 @@ def _members(one: dict[str, Any], *, bars: bool) -> Table:
             _number(member["start_ms"]),
             _number(member["duration_ms"]),
             Text(fate, STYLES[member["fate"]]),
-            f"{member['weight']:g}",
-            Text(words(member["said"], one["rows"]) if "said" in member else ""),
+            f"{member['weight']:g}" if "weight" in member else "",
+            Text(words(member["said"], one["rows"]) if "said" in member else _asked(member)),
         )
-    if bars:
+    if bars and "decided_at_ms" in one:
         table.add_row(
             "",
+            *([""] if staged else []),
             _mark(one),
             "",
             _number(one["decided_at_ms"]),
@@ -78,11 +87,19 @@ def _members(one: dict[str, Any], *, bars: bool) -> Table:
     return table
 
 
-def _flat(members: list[dict[str, Any]], depth: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Members, and under each that is an ensemble its own."""
-    for member in members:
-        yield depth, member
-        yield from _flat(member.get("members", []), depth + 1)
+def _asked(part: dict[str, Any]) -> str:
+    """Why a part was asked, and about which rows."""
+    shown = part.get("rows", [])[:FEW_ROWS]
+    more = ", ..." if len(part.get("rows", [])) > FEW_ROWS else ""
+    rows = f"rows {', '.join(map(str, shown))}{more}" if shown else ""
+    return ": ".join(text for text in (rows, str(part.get("when", ""))) if text)
+
+
+def _flat(one: dict[str, Any], depth: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Parts, or members where there are none, and under each that is a composite its own."""
+    for part in one.get("parts", one.get("members", [])):
+        yield depth, part
+        yield from _flat(part, depth + 1)
 
 
 def _ruler(one: dict[str, Any]) -> str:
@@ -97,6 +114,8 @@ def _mark(one: dict[str, Any]) -> str:
 
 
 def _bar(member: dict[str, Any], one: dict[str, Any]) -> Text:
+    if member["start_ms"] is None and ("parts" in one or member["duration_ms"] is None):  # it was never asked
+        return Text("")
     start, took = member["start_ms"] or 0.0, member["duration_ms"] or 0.0
     return Text(bar(start / one["elapsed_ms"], (start + took) / one["elapsed_ms"], WIDTH), STYLES[member["fate"]])
 
@@ -111,9 +130,9 @@ def bar(start: float, stop: float, width: int) -> str:
 def words(said: dict[str, Any], rows: int) -> str:
     """What was said about the first rows: `benign 0.983, malignant 0.017`."""
     if "probabilities" in said:
-        shown = [_ranked(row, said["labels"]) for row in said["probabilities"]]
+        shown = ["-" if row is None else _ranked(row, said["labels"]) for row in said["probabilities"]]
     else:
-        shown = [f"{value:.6g}" for value in said["predictions"]]
+        shown = ["-" if value is None else f"{value:.6g}" for value in said["predictions"]]
     if rows > len(shown):
         shown.append(f"and {rows - len(shown)} more rows")
     return " | ".join(shown)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from aggregator.feeding import feed_of, union_of
 from aggregator.member import assemble
+from backends.feeding import feed_of, union_of
 from models.types import TensorSpec, classifier, regressor
 from tests.fakes import FEATURES, NUMBER, YES_NO, Fake, serve, sure
 

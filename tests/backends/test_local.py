@@ -239,6 +239,7 @@ async def test_nor_while_the_thread_ends_what_was_cancelled() -> None:
     assert await tiny
 
 
+@pytest.mark.sockets  # as above
 async def test_a_cancelled_call_returns_at_once_and_its_other_chunks_are_not_run(thread: ThreadPoolExecutor) -> None:
     model = Held()
     backend = Local(model, thread)

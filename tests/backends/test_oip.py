@@ -241,6 +241,35 @@ async def test_a_server_of_the_protocol_is_understood(binary: bool) -> None:
     assert response.outputs[PROBABILITIES].tolist() == rows.tolist()
 
 
+@pytest.mark.parametrize("binary", [True, False])
+async def test_a_transform_gives_all_its_tensors_by_our_names(binary: bool) -> None:
+    wide, text = TensorSpec("features", "FP32", (-1, 2), ("a", "b")), TensorSpec("text", "BYTES", (-1,))
+    theirs = Signature("transform", (FEATURES,), (TensorSpec("scaled", "FP64", (-1, 2)), text))
+
+    async def infer(request: web.Request) -> web.Response:
+        length = request.headers.get(HEADER_LENGTH)
+        asked = decode_request(await request.read(), int(length) if length else None, theirs)
+        said = InferResponse({"scaled": asked.inputs["features"] * 2, "text": np.array(["x" * 200_000, "y"], object)})
+        body, header = encode_response(said, theirs, asked.wanted, {"model_name": "m", "id": asked.id})
+        return web.Response(body=body, headers={HEADER_LENGTH: str(header)} if header else {})
+
+    application = web.Application()
+    application.router.add_post("/infer", infer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with client() as session:
+        target = Remote(
+            f"http://127.0.0.1:{runner.addresses[0][1]}/infer", "m", Signature("transform", (FEATURES,), (wide, text)),
+            (FEATURES,), "scaled", binary, outputs={"scaled": "features", "text": "text"},
+        )  # fmt: skip
+        response = await Oip(session, target)(ones(2), deadline_after(GENEROUS))
+    await runner.cleanup()
+    assert response.outputs["features"].tolist() == [[2, 2], [2, 2]]
+    assert response.outputs["features"].dtype == np.float32
+    assert [len(word) for word in response.outputs["text"]] == [200_000, 1]
+
+
 async def test_without_binary_tensors_all_of_a_request_is_json() -> None:
     async with peer(saying(GOOD)) as (there, base), client() as session:
         target = Remote(f"{base}/infer", "m", YES_NO, (FEATURES,), PROBABILITIES, binary=False)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,3 +42,16 @@ def test_nothing_is_saved_where_nobody_knows_what_it_would_have_taken() -> None:
     outcomes = Outcomes()
     outcomes.record(report("decided", a=("ok", 0.1), b=("unneeded", 0.5)), 0.5, answered=True)
     assert outcomes.saved == 0
+
+
+def test_a_cascade_is_counted_by_stage_and_saves_what_the_dear_usually_take() -> None:
+    outcomes = Outcomes()
+    both = replace(report("complete", cheap=("ok", 0.1), dear=("ok", 2.0)), stages=np.array([1, 2, 1]))
+    outcomes.record(both, 2.1, answered=True)
+    assert outcomes.saved == 0
+    outcomes.record(replace(report("complete", cheap=("ok", 0.1)), stages=np.array([1])), 0.1, answered=True)
+    assert outcomes.saved == 0
+    unneeded = replace(report("complete", cheap=("ok", 0.1), dear=("unneeded", 0.0)), stages=np.array([1]))
+    outcomes.record(unneeded, 0.5, answered=True)
+    assert outcomes.saved == pytest.approx(1.5)
+    assert (outcomes.stages, outcomes.stage_rows) == ({1: 2, 2: 1}, {1: 4, 2: 1})

@@ -113,3 +113,22 @@ def test_other_tasks_keep_their_tensors() -> None:
 def test_other_tasks_tensors_need_their_shape_and_finite_numbers(said: Array) -> None:
     with pytest.raises(InvalidAnswer, match="embedding must"):
         validated({"embedding": said}, VECTOR, 3)
+
+
+def test_tensors_come_as_they_were_declared() -> None:
+    said = {"embedding": np.ones((3, 2), np.float64)}
+    assert validated(said, VECTOR, 3)["embedding"].dtype == np.float32
+    words = Signature("transform", (), (TensorSpec("word", "BYTES", (-1,)), TensorSpec("count", "INT64", (-1,))))
+    answer = validated({"word": np.array(["a", "b"]), "count": np.array([1, 2], np.int32)}, words, 2)
+    assert [array.dtype.str for array in answer.values()] == ["|O", "<i8"]
+    assert answer["word"].tolist() == ["a", "b"]
+    for wrong in ({"word": np.array([1, 2])}, {"count": np.array([1.5, 2])}):
+        with pytest.raises(InvalidAnswer, match=f"{next(iter(wrong))} must be"):
+            validated({"word": np.array(["a", "b"]), "count": np.array([1, 2]), **wrong}, words, 2)
+
+
+def test_a_missing_value_is_one_where_it_was_declared_so() -> None:
+    holes = Signature("transform", (), (TensorSpec("x", "FP32", (-1, 1), ("x",), nullable=True),))
+    assert np.isnan(validated({"x": np.array([[np.nan]])}, holes, 1)["x"]).all()
+    with pytest.raises(InvalidAnswer, match="x must be finite"):
+        validated({"x": np.array([[np.inf]])}, holes, 1)

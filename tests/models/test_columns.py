@@ -74,3 +74,14 @@ def test_features_may_say_their_datatypes() -> None:
         ("b", "BYTES", False),
         ("c:d", "FP32", True),
     ]
+
+
+def test_what_has_a_shape_is_a_tensor_of_its_own() -> None:
+    columns, image = specs_of(["a", "image:UINT8[28,28]", "b"], nullable=True)
+    assert (columns.name, columns.features, columns.nullable) == ("features", ("a", "b"), True)
+    assert (image.name, image.datatype, image.shape, image.features, image.nullable) == (
+        ("image", "UINT8", (-1, 28, 28), (), False)
+    )
+    assert [spec.shape for spec in specs_of(["v:FP32[384]"], nullable=False)] == [(-1, 384)]
+    (column,) = specs_of(["v:FP99[2]"], nullable=False)
+    assert column.features == ("v:FP99[2]",)

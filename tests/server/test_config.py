@@ -202,7 +202,7 @@ def test_a_wrong_value_names_the_variable_or_the_option_it_came_from(tmp_path: P
     assert mistakes(tmp_path, SMALL, {"loop": "uvlop"}, {"CHORUS_PORT": "http", "CHORUS_DEFAULT": "forst"}) == [
         "CHORUS_PORT: expected an integer from 0 to 65535, got 'http'",
         "--loop: expected 'uvloop' or 'asyncio', got 'uvlop'; did you mean 'uvloop'?",
-        "CHORUS_DEFAULT: unknown backend or ensemble 'forst'; did you mean 'forest'?",
+        "CHORUS_DEFAULT: unknown name 'forst'; did you mean 'forest'?",
     ]
     assert mistakes(tmp_path, SMALL, {"max_timeout_ms": 0, "host": ""}) == [
         "--max-timeout-ms: expected positive milliseconds, at most a day, got 0",
@@ -350,7 +350,7 @@ def test_members_must_exist_and_may_be_ensembles(tmp_path: Path) -> None:
     assert load(tmp_path, SMALL + '[ensembles.nested]\nmembers = ["cancer", "forest"]')
     assert mistakes(tmp_path, SMALL + '[ensembles.nested]\nmembers = ["cancr", "forest", "forest"]') == [
         "chorus.toml: [ensembles.nested] members: 'forest' is there twice",
-        "chorus.toml: [ensembles.nested] members: unknown backend or ensemble 'cancr'; did you mean 'cancer'?",
+        "chorus.toml: [ensembles.nested] members: unknown name 'cancr'; did you mean 'cancer'?",
     ]
     assert mistakes(tmp_path, SMALL + "[ensembles.empty]\nmembers = []\n[ensembles.none]") == [
         "chorus.toml: [ensembles.none] members: missing; expected a list",
@@ -383,8 +383,10 @@ def test_each_cycle_is_named_once(tmp_path: Path) -> None:
     nested = "".join(f'[ensembles.{name}]\nmembers = ["{to}", "forest"]\n' for name, to in ("ab", "bc", "ca", "dd"))
     lines = mistakes(tmp_path, SMALL + nested)
     assert len(lines) == 2
-    assert any(line.endswith("an ensemble cannot be its own member: d > d") for line in lines)
-    assert any(f"own member: {cycle}" in line for line in lines for cycle in ("a > b > c", "b > c > a", "c > a > b"))
+    assert any(line.endswith("nothing can be a part of itself: d > d") for line in lines)
+    assert any(
+        f"part of itself: {cycle}" in line for line in lines for cycle in ("a > b > c", "b > c > a", "c > a > b")
+    )
 
 
 def test_a_name_is_a_backend_or_an_ensemble(tmp_path: Path) -> None:
@@ -395,7 +397,7 @@ def test_a_name_is_a_backend_or_an_ensemble(tmp_path: Path) -> None:
 
 def test_a_default_must_exist_and_something_must_be_served(tmp_path: Path) -> None:
     assert mistakes(tmp_path, '[server]\ndefault = "forst"\n' + SMALL) == [
-        "chorus.toml: [server] default: unknown backend or ensemble 'forst'; did you mean 'forest'?"
+        "chorus.toml: [server] default: unknown name 'forst'; did you mean 'forest'?"
     ]
     assert mistakes(tmp_path, "") == ["chorus.toml: nothing to serve; add a [backends.NAME]"]
 

@@ -10,7 +10,7 @@ LOCAL = LocalSettings(model="m/a", timeout_ms=5, threads=2)
 REMOTE = RemoteSettings(url="http://h", model="x", features=("a",), labels=("y", "n"), timeout_ms=7)
 CONFIG = Config(
     backends={"a": LOCAL, "b": LOCAL, "c": REMOTE},
-    ensembles={"inner": EnsembleSettings(members=("a", "c")), "outer": EnsembleSettings(members=("inner", "a"))},
+    composites={"inner": EnsembleSettings(members=("a", "c")), "outer": EnsembleSettings(members=("inner", "a"))},
 )
 
 

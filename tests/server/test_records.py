@@ -58,3 +58,12 @@ def test_a_table_has_one_heading_and_counts_its_rows() -> None:
     assert lines[0].split()[:2] == ["row", "prediction"]
     assert [line.split()[:2] for line in lines[1:]] == [["1", "no"], ["2", "yes"], ["3", "no"], ["4", "yes"]]
     assert lines[0].index("agreement") == lines[2].index("0.5")
+
+
+def test_a_cascade_has_a_stage_a_row_and_members_that_some_rows_did_not_need() -> None:
+    members = {"a": {"fate": "ok", "predictions": [None, "yes"], "probabilities": [None, [0.4, 0.6]]}}
+    first, second = records_of(ANSWER | {"stages": [1, 2], "members": members})
+    assert (first["stage"], first["members"]) == (1, {"a": {"fate": "unneeded"}})
+    assert (second["stage"], second["members"]["a"]["prediction"]) == (2, "yes")
+    read = list(csv.DictReader(Csv().text([first, second]).splitlines()))
+    assert [(row["stage"], row["member a"]) for row in read] == [("1", "unneeded"), ("2", "yes")]

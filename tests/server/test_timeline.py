@@ -7,10 +7,12 @@ import msgspec
 import numpy as np
 import pytest
 
+from aggregator.cascade import Cascade, Stage
 from aggregator.ensemble import Ensemble, Terms
 from aggregator.member import assemble
 from aggregator.reaper import Reaper
 from aggregator.rules import make_rule
+from aggregator.stages import Sureness
 from backends.base import Backend
 from models.deadline import deadline_after
 from models.errors import ConnectFailed, NoQuorum
@@ -32,7 +34,7 @@ def vote(
     return Ensemble(assembled, whole, made, Terms(fallback=fallback), reaper=REAPER, clock=now)
 
 
-async def entry_of(ensemble: Ensemble, rows: int = 1, parameters: Parameters = NO_PARAMETERS) -> Entry:
+async def entry_of(ensemble: Backend, rows: int = 1, parameters: Parameters = NO_PARAMETERS) -> Entry:
     """What is kept of a request that came `BEFORE` the fan-out and had ten seconds."""
     entry = Entry("the-id", 1e9, "m", 200, now() - BEFORE, 0.0, rows, labels=YES_NO.labels)
     try:
@@ -45,7 +47,7 @@ async def entry_of(ensemble: Ensemble, rows: int = 1, parameters: Parameters = N
     return msgspec.structs.replace(entry, elapsed=now() + BEFORE, report=response.report, answer=answer)
 
 
-async def shown(ensemble: Ensemble, rows: int = 1) -> dict[str, Any]:
+async def shown(ensemble: Backend, rows: int = 1) -> dict[str, Any]:
     return timeline(await entry_of(ensemble, rows))
 
 
@@ -138,3 +140,25 @@ def test_a_request_that_reached_nobody_says_where_its_fault_is() -> None:
     entry = Entry("the-id", 0.0, "m", 400, 0.0, 0.001, code="invalid_request", place="$.instances[0]")
     assert timeline(entry)["decided"] == "invalid_request in $.instances[0]"
     assert (timeline(entry)["status"], timeline(entry)["asked"]) == ("failed", None)
+
+
+async def test_the_stages_of_a_cascade_begin_one_after_the_other() -> None:
+    cheap, dear, dearest = (Fake([[0.5, 0.5]], delay=seconds) for seconds in (1, 2, 3))
+    served = [serve(name, backend) for name, backend in (("a", cheap), ("b", dear), ("c", dearest))]
+    whole, members = assemble(served, {}, ())
+    stages, sureness = [Stage((member,)) for member in members], Sureness(1.0, 0.9)
+    cascade = Cascade(stages, whole, make_rule("soft", "classification", 2), sureness, reaper=REAPER, clock=now)
+    found = await shown(cascade)
+    begun = {one["name"]: (one["stage"], one["start_ms"], one["duration_ms"]) for one in found["members"]}
+    assert begun == {"a": (1, 250, 1000), "b": (2, 1250, 2000), "c": (3, 3250, 3000)}
+    assert (found["stages"], found["decided"]) == ([3], "stage 3 of 3: complete with c at 6.25e+03 ms, the last")
+    dear.said = sure(1)
+    cheap.said = [[0.5, 0.5], [0.0, 1.0]]
+    sure_now = await shown(
+        Cascade(stages, whole, make_rule("max", "classification", 2), Sureness(0.0, 0.6), reaper=REAPER, clock=now),
+        rows=2,
+    )
+    assert sure_now["stages"] == [2, 1]
+    assert sure_now["decided"].startswith("stage 2 of 3: ")
+    assert [one["said"]["predictions"] for one in sure_now["members"][:2]] == [["no", "yes"], ["yes", None]]
+    assert (sure_now["members"][2]["start_ms"], sure_now["members"][2]["fate"]) == (None, "unneeded")

@@ -11,7 +11,7 @@ import pytest
 from models.errors import InvalidAnswer, ModelFailed, RegistryError
 from models.runtimes import Model
 from models.runtimes.python import fingerprint, load_python
-from models.types import Array, Signature, TensorSpec, classifier, regressor
+from models.types import Array, Signature, TensorSpec, classifier, regressor, transformer
 
 INPUTS = (TensorSpec("features", "FP32", (-1, 2), ("a", "b")), TensorSpec("word", "BYTES", (-1, 1), ("word",)))
 YES_NO = classifier(INPUTS, ("no", "yes"))
@@ -98,3 +98,55 @@ def test_the_version_changes_with_the_file(tmp_path: Path) -> None:
     (tmp_path / "rules.py").write_text("# other")
     assert fingerprint("rules:f", tmp_path) not in versions
     assert fingerprint("json:loads", tmp_path) == "0"
+
+
+SCALED = transformer(
+    INPUTS, (TensorSpec("features", "FP32", (-1, 2), ("a", "b")), TensorSpec("text", "BYTES", (-1, 1)))
+)
+COLUMNS = transformer(INPUTS, SCALED.outputs[:1])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "{'a': c['a'] * 2, 'b': c['b'], 'text': [[w + '!'] for w in c['word']]}",
+        "{'text': [[w + '!'] for w in c['word']], 'b': c['b'].tolist(), 'a': [2, 6]}",
+    ],
+)
+def test_a_transform_gives_its_outputs_by_name(tmp_path: Path, said: str) -> None:
+    answer = load(tmp_path, f"def predict(c): return {said}", signature=SCALED)(ROWS)
+    assert answer["features"].tolist() == [[2, 2], [6, 4]]
+    assert answer["features"].dtype == np.float32
+    assert answer["text"].tolist() == [["x!"], ["y!"]]
+
+
+def test_a_transform_may_give_all_columns_as_one_array(tmp_path: Path) -> None:
+    code = "import numpy\ndef predict(c): return numpy.stack([c['a'], c['b']], axis=1) * 2"
+    assert load(tmp_path, code, signature=COLUMNS)(ROWS)["features"].tolist() == [[2, 4], [6, 8]]
+    alone = transformer(INPUTS, (TensorSpec("text", "BYTES", (-1,)),))
+    assert load(tmp_path, "def predict(c): return list(c['word'])", signature=alone)(ROWS)["text"].tolist() == [
+        "x",
+        "y",
+    ]
+
+
+def test_a_transform_may_take_and_give_tensors_without_columns(tmp_path: Path) -> None:
+    image = TensorSpec("image", "FP32", (-1, 2, 2))
+    both = transformer((image,), (TensorSpec("small", "FP32", (-1, 2)), TensorSpec("sum", "FP64", (-1,))))
+    code = "def predict(c): return {'small': c['image'][:, 0], 'sum': c['image'].sum(axis=(1, 2))}"
+    answer = load(tmp_path, code, signature=both)({"image": np.ones((3, 2, 2), np.float32)})
+    assert (answer["small"].shape, answer["sum"].tolist()) == ((3, 2), [4, 4, 4])
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "words"),
+    [
+        ("{'a': c['a'], 'bb': c['b']}", ModelFailed, "no output 'b', did you mean 'bb'"),
+        ("c['a']", ModelFailed, r"expected a mapping of a, b, or a column for each; got the shape \(2,\)"),
+        ("{'a': c['a'], 'b': c['word']}", InvalidAnswer, "features must be FP32, got object"),
+        ("{'a': c['a'][:1], 'b': c['b'][:1]}", InvalidAnswer, "features must have 2 rows"),
+    ],
+)
+def test_what_a_transform_cannot_have_meant(tmp_path: Path, said: str, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        load(tmp_path, f"def predict(c): return {said}", signature=COLUMNS)(ROWS)

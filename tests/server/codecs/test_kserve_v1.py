@@ -172,7 +172,7 @@ MEMBERS = {
     "forest": MemberReport("ok", 2.0, "3", elapsed=0.001, scores=np.array([[0.5, 0.5]])),
     "away": MemberReport("skipped", 1.0, "1", "away"),
 }
-PARTIAL = Report("partial", True, 2, 1, 1, MEMBERS, np.array([0.75]), np.array([0.5]))
+PARTIAL = Report("partial", True, 2, 1, 1, MEMBERS, np.array([0.75]), np.array([0.5]), labels=("no", "yes"))
 
 
 def test_an_answer_of_an_ensemble_says_how_it_came_about() -> None:
@@ -195,3 +195,23 @@ def test_explained_answers_say_what_each_member_said() -> None:
     numbers = Report(members={"one": MemberReport("ok", 1.0, "1", elapsed=0.0, scores=np.array([[1.5], [2.5]]))})
     answer = encoded(InferResponse({PREDICTIONS: np.array([1.5, 2.5])}, "", numbers), NUMBER, explain=True)
     assert answer["members"]["one"]["predictions"] == [1.5, 2.5]
+
+
+STAGED = Report(
+    members={
+        "cheap": MemberReport("ok", 1.0, "1", elapsed=0.001, scores=np.array([[0.5, 0.5], [1.0, 0.0]]), stage=1),
+        "dear": MemberReport("ok", 1.0, "1", elapsed=0.001, scores=np.array([[0.0, 1.0], [np.nan, np.nan]]), stage=2),
+    },
+    stages=np.array([2, 1]),
+    labels=YES_NO.labels,
+)
+
+
+def test_an_answer_of_a_cascade_says_which_stage_decided_each_row_and_nothing_of_rows_that_nobody_was_asked() -> None:
+    answer = encoded(InferResponse({PROBABILITIES: np.array([[0.25, 0.75], [1, 0]])}, "", STAGED), explain=True)
+    assert (answer["stages"], answer["outcome"]["stage"]) == ([2, 1], 2)
+    dear = answer["members"]["dear"]
+    assert (dear["stage"], dear["predictions"], dear["probabilities"]) == (2, ["yes", None], [[0.0, 1.0], None])
+    numbers = Report(members={"dear": MemberReport("ok", 1.0, "1", scores=np.array([[np.nan], [2.5]]), stage=2)})
+    answer = encoded(InferResponse({PREDICTIONS: np.array([1.5, 2.5])}, "", numbers), NUMBER, explain=True)
+    assert answer["members"]["dear"]["predictions"] == [None, 2.5]

@@ -187,7 +187,7 @@ def test_an_answer_of_an_ensemble_says_flatly_how_it_came_about() -> None:
 def test_explained_answers_say_what_each_member_said(explain: bool) -> None:
     said = {"a": MemberReport("ok", 1.0, "1", scores=np.array([[0.25, 0.75]])), "b": MemberReport("late", 1.0, "1")}
     call = Call(InferRequest({}, parameters=Parameters(explain=explain)), None, {PREDICTIONS: False}, "theirs")
-    response = InferResponse({PROBABILITIES: np.array([[0.5, 0.5]])}, report=Report(members=said))
+    response = InferResponse({PROBABILITIES: np.array([[0.5, 0.5]])}, report=Report(members=said, labels=("no", "yes")))
     body, _ = oip_v2.encode(response, YES_NO, call, model="m", version="3", elapsed=0.0)
     outputs = {output["name"]: output["data"] for output in msgspec.json.decode(body)["outputs"]}
     theirs = {"members.a.predictions": ["yes"], "members.a.probabilities": [0.25, 0.75]} if explain else {}
@@ -201,3 +201,21 @@ def test_explained_numbers_are_one_output_of_each_member() -> None:
     body, length = oip_v2.encode(response, regressor((ROW,)), call, model="m", version="3", elapsed=0.0)
     outputs = decode_response(body, length, "m", [PREDICTIONS, "members.a.predictions"])
     assert outputs["members.a.predictions"].tolist() == [1.5, 2.5]
+
+
+def test_a_cascade_says_its_stages_and_nothing_of_who_was_asked_about_some_rows_only() -> None:
+    said = {
+        "a": MemberReport("ok", 1.0, "1", scores=np.array([[0.25, 0.75], [1.0, 0.0]]), stage=1),
+        "b": MemberReport("ok", 1.0, "1", scores=np.array([[0.25, 0.75], [np.nan, np.nan]]), stage=2),
+    }
+    call = Call(InferRequest({}, parameters=Parameters(explain=True)), None, {PREDICTIONS: False}, "theirs")
+    report = Report(members=said, stages=np.array([2, 1]), labels=YES_NO.labels)
+    response = InferResponse({PROBABILITIES: np.array([[0.5, 0.5], [1.0, 0.0]])}, report=report)
+    body, _ = oip_v2.encode(response, YES_NO, call, model="m", version="3", elapsed=0.0)
+    read = msgspec.json.decode(body)
+    assert (read["parameters"]["stage"], read["parameters"]["stages"]) == (2, "2,1")
+    assert {output["name"] for output in read["outputs"]} == {
+        PREDICTIONS,
+        "members.a.predictions",
+        "members.a.probabilities",
+    }

@@ -77,3 +77,30 @@ def test_rows_that_were_not_kept_are_counted() -> None:
     assert words(said, 9).endswith(" | and 8 more rows")
     assert words({"predictions": [], "labels": ["a"], "probabilities": []}, 2) == "and 2 more rows"
     assert words({"predictions": [1.5, 2]}, 2) == "1.5 | 2"
+
+
+def test_the_stages_of_a_cascade_are_a_column_and_who_was_not_needed_has_no_bar() -> None:
+    unneeded = MEMBER | {"name": "knn", "stage": 2, "fate": "unneeded", "start_ms": None, "duration_ms": None}
+    one = REQUEST | {"members": [MEMBER | {"stage": 1}, {key: unneeded[key] for key in unneeded if key != "said"}]}
+    lines = printed(drawing_of(one, bars=True)).splitlines()
+    assert lines[4].split()[:2] == ["member", "stage"]
+    (knn,) = [line for line in lines if line.startswith("knn")]
+    assert knn.split() == ["knn", "2", "unneeded", "1"]
+    (mark,) = [line for line in lines if "▲" in line]
+    assert mark.index("▲") == next(line for line in lines if line.startswith("forest")).rindex("█") + 1
+
+
+def test_rows_that_a_member_was_not_asked_about_are_dashes() -> None:
+    said = {"labels": ["no", "yes"], "probabilities": [None, [0.25, 0.75]], "predictions": [None, "yes"]}
+    assert words(said, 2) == "- | yes 0.750, no 0.250"
+    assert words({"predictions": [None, 2.0]}, 2) == "- | 2"
+
+
+def test_what_shadows_said_stands_under_the_answer() -> None:
+    shadows = [
+        {"name": "new", "fate": "ok", "reason": None, "duration_ms": 2.0, "said": MEMBER["said"]},
+        {"name": "dead", "fate": "failed", "reason": "connect", "duration_ms": 0.5},
+    ]
+    text = printed(drawing_of(REQUEST | {"shadows": shadows}, bars=False))
+    assert "shadow  new after 2.00 ms: yes 0.750, no 0.250" in text
+    assert "shadow  dead after 0.50 ms: failed: connect" in text

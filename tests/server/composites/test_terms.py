@@ -7,9 +7,9 @@ import pytest
 
 from aggregator.custom import CustomRule
 from models.types import Signature
+from server.composites.terms import terms_of
 from server.config import Config, ConfigError, load_config, warnings_of
 from server.settings import EnsembleSettings
-from server.terms import terms_of
 from tests.fakes import NUMBER, YES_NO
 
 FILE = """

@@ -6,12 +6,14 @@ ensemble takes the union of the features, each once.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from models.types import DTYPES, Array, TensorSpec
 
 Feed = Callable[[Mapping[str, Array]], Mapping[str, Array]]
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ def union_of(members: Mapping[str, Sequence[TensorSpec]]) -> tuple[TensorSpec, .
         ValueError: two members disagree about the datatype of a feature, or inputs without feature names differ.
     """
     inputs = [tuple(specs) for specs in members.values()]
-    if all(specs == inputs[0] for specs in inputs):
+    features = [feature for spec in inputs[0] for feature in spec.features]
+    if all(specs == inputs[0] for specs in inputs) and len(set(features)) == len(features):
         return inputs[0]
     if any(not spec.features for specs in inputs for spec in specs):
         raise ValueError(f"members with different inputs need feature names: {', '.join(members)}")
@@ -98,17 +101,22 @@ def feed_of(whole: Sequence[TensorSpec], member: Sequence[TensorSpec]) -> Feed |
     if tuple(whole) == tuple(member):
         return None
     places = {feature: (spec.name, at) for spec in whole for at, feature in enumerate(spec.features)}
-    picks = [(spec.name, _pick(spec, places)) for spec in member]
-    return lambda inputs: {name: pick(inputs) for name, pick in picks}
+    picks = [(spec.name, pick(spec, [places[feature] for feature in spec.features])) for spec in member]
+    return lambda inputs: {name: take(inputs) for name, take in picks}
 
 
-def _pick(spec: TensorSpec, places: Mapping[str, tuple[str, int]]) -> Callable[[Mapping[str, Array]], Array]:
-    """One tensor of a member: columns of one tensor of the ensemble at once, of several side by side."""
-    sources = [places[feature] for feature in spec.features]
-    dtype = spec.dtype
+def pick(spec: TensorSpec, sources: Sequence[tuple[K, int | None]]) -> Callable[[Mapping[K, Array]], Array]:
+    """One tensor, from a column for each of its features, or from one source as a whole, where that names no column.
+
+    Columns of one tensor are taken at once, of several side by side.
+    """
+    dtype, (first, at) = spec.dtype, sources[0]
+    if at is None:
+        shape = spec.shape
+        return lambda inputs: inputs[first].astype(dtype, copy=False).reshape(shape)
     if len({tensor for tensor, _ in sources}) == 1:
-        source, indices = sources[0][0], np.array([at for _, at in sources])
-        return lambda inputs: inputs[source][:, indices].astype(dtype, copy=False)
+        indices = np.array([at for _, at in sources])
+        return lambda inputs: inputs[first][:, indices].astype(dtype, copy=False)
     return lambda inputs: np.stack([inputs[tensor][:, at] for tensor, at in sources], axis=1).astype(dtype, copy=False)
 
 
@@ -119,6 +127,8 @@ def example_of(
     for specs, example in members:
         if example and feed_of(whole, specs) is None:
             return tuple(example)
+    if not all(spec.features for spec in whole):
+        return None
     values: dict[str, object] = {}
     for specs, example in members:
         features = [feature for spec in specs for feature in spec.features]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aggregator.feeding import example_of, feed_of, union_of
+from backends.feeding import example_of, feed_of, union_of
 from models.types import TensorSpec
 
 MATRIX = TensorSpec("x", "FP32", (-1, 3), ("age", "bmi", "bp"))

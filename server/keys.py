@@ -41,9 +41,7 @@ BACKEND = {
     "binary": Key("send tensors as raw bytes; false for servers that take JSON only, such as MLServer"),
     "throttle": Key("in any period_s seconds at most rate calls begin, at each address", {"rate": 200, "period_s": 1}),
     "output": Key("the name of its output tensor; unless given that of a Chorus: predictions of a regression, ..."),
-    "outputs": Key(
-        "what a transform gives: columns, each name or name:DATATYPE, or tensors, name:DATATYPE[3,4]", ["x"]
-    ),
+    "outputs": Key("what a transform gives: columns, name or name:DATATYPE, or tensors, name:DATATYPE[3,4]"),
     "temperature": Key("divides the logarithms of its probabilities: over 1 makes it less sure of itself", 1.5),
 }
 TIMEOUT = {"timeout_ms": Key("how long an answer may take, where the request does not say", 1000)}

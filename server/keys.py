@@ -26,6 +26,9 @@ BACKEND = {
     "batch": Key("requests that come at once are asked as one; unless given only models of the registry", True),
     "inline": Key("in the server's own process: less isolation, less latency"),
     "threads": Key("for one call"),
+    "canary_key": Key(
+        "what always gets the same one of champion and canary; unless given the request", "parameters.user"
+    ),
     "python": Key("a function of yours, called with the columns by name", "rules:predict"),
     "path": Key("the folder that its module is in, seen from this file"),
     "nullable": Key("a number may be missing"),

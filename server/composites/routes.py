@@ -54,8 +54,7 @@ def places_of(signature: Signature, features: Sequence[str]) -> dict[str, Place]
     there = {feature: (spec.name, at) for spec in signature.inputs for at, feature in enumerate(spec.features)}
     for feature in features:
         if feature not in there:
-            hint = "; one that no branch takes is to be listed in features"
-            raise ValueError(no_such("feature", feature, list(there)) + hint)
+            raise ValueError(no_such("feature", feature, list(there)))
     return {feature: there[feature] for feature in features}
 
 

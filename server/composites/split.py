@@ -1,10 +1,9 @@
 """`[splits.NAME]`: one of several backends, each for a share of the requests: the same key always the same one."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
-from msgspec import Meta
 
 from backends.served import Served
 from backends.sharing import Shares, text_of
@@ -21,13 +20,10 @@ from server.composites.routes import (
     places_of,
 )
 from server.key import Key
-from server.values import Text
+from server.values import KeyName, Portion, Text
 
 if TYPE_CHECKING:
     from backends.routing import Choice, Choose
-
-Portion = Annotated[float, Meta(ge=0, le=1, description="a number from 0 to 1")]
-KeyName = Annotated[str, Meta(pattern=r"^(inputs|parameters)\..+$", description="inputs.NAME or parameters.NAME")]
 
 
 class SplitSettings(CompositeSettings, frozen=True, kw_only=True, tag="split"):
@@ -47,7 +43,10 @@ def _mistakes(settings: SplitSettings) -> Iterator[Fault]:
         yield "shares", "expected at least one side"
     elif abs((total := sum(settings.shares.values())) - 1) > 1e-9:
         yield "shares", f"must sum to 1, got {total:g}"
-    yield from own_mistakes([name for root, name in (_key(settings),) if root == "parameters"], settings.features)
+    root, name = _key(settings)
+    for _, text in own_mistakes([name] if root == "parameters" else [], ()):
+        yield "key", text
+    yield from own_mistakes((), settings.features)
 
 
 def _key(settings: SplitSettings) -> tuple[str, str]:

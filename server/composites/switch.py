@@ -97,7 +97,7 @@ def _places(settings: SwitchSettings, conditions: "list[Condition]", signature: 
         try:
             places |= places_of(signature, one.of("inputs"))
         except ValueError as error:
-            faults.append((f"cases[{at}].when", str(error)))
+            faults.append((f"cases[{at}].when", f"{error}; list it in features if no branch takes it"))
     if faults:
         raise Misfit(*faults)
     return places

@@ -1,7 +1,8 @@
 """A folder of immutable model versions and the aliases that point at them.
 
     <path>/<name>/<version>/    manifest.json, model.onnx, original.skops, ...; read-only
-    <path>/<name>/aliases.json  {"champion": "3", "candidate": "4", "previous": "2"}
+    <path>/<name>/aliases.json  {"champion": "3", "candidate": "4", "previous": "2"}; with a canary also
+                                {"canary": "4", "canary%": 5.0}: the version, and its share of the requests
     <path>/<name>/.removed-1    so that a number is never given twice
 
 A name may hold slashes, as in `breast-cancer/logreg`. A version appears whole or not at all: it is written beside its
@@ -25,7 +26,8 @@ from models.runtimes import Model, load, load_original
 from models.writing import locked, remove_version, removed_versions, write_atomically, write_version
 
 ALIASES = "aliases.json"
-CHAMPION, CANDIDATE, PREVIOUS = "champion", "candidate", "previous"
+CHAMPION, CANDIDATE, PREVIOUS, CANARY = "champion", "candidate", "previous", "canary"
+PERCENT = "canary%"  # which no alias can be called
 
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _VERSION = re.compile(r"[1-9][0-9]*")
@@ -75,9 +77,22 @@ class Registry:
         Raises:
             RegistryError: the file of aliases cannot be read.
         """
+        return {alias: version for alias, version in self._file(name).items() if isinstance(version, str)}
+
+    def canary_share(self, name: str) -> float | None:
+        """The share of the requests to `name` that its canary gets, over 0 and under 1; None if it has none.
+
+        Raises:
+            RegistryError: the file of aliases cannot be read.
+        """
+        said = self._file(name)
+        percent = said.get(PERCENT)
+        return percent / 100 if CANARY in said and isinstance(percent, float) and 0 < percent < 100 else None
+
+    def _file(self, name: str) -> dict[str, str | float]:
         path = self.path / name / ALIASES
         try:
-            return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+            return msgspec.json.decode(path.read_bytes(), type=dict[str, str | float])
         except FileNotFoundError:
             return {}
         except (OSError, msgspec.DecodeError) as error:
@@ -142,10 +157,15 @@ class Registry:
             raise RegistryError(f"an alias is letters, digits, '.', '_' and '-', not digits alone: {alias!r}")
         self.change_aliases(name, lambda aliases: aliases | {alias: target})
 
-    def change_aliases(self, name: str, change: Callable[[dict[str, str]], dict[str, str]]) -> None:
-        """Put what `change` makes of the aliases of `name` in their place, alone among all who do."""
+    def change_aliases(
+        self, name: str, change: Callable[[dict[str, str]], dict[str, str]], canary_share: float | None = None
+    ) -> None:
+        """Put what `change` makes of the aliases of `name` in their place, alone among all who do.
+
+        `canary_share`: what the canary gets from now on; it keeps what it has as long as it is the same version.
+        """
         with locked(self.path / name):
-            self._write_aliases(name, change(self.aliases(name)))
+            self._write_aliases(name, change(self.aliases(name)), canary_share)
 
     def remove(self, reference: str) -> Version:
         """Remove one version, which no alias but `previous` may point at. Its number is not given again.
@@ -162,7 +182,8 @@ class Registry:
             aliases = self.aliases(name)
             pointing = [alias for alias, target in aliases.items() if target == wanted and alias != PREVIOUS]
             if pointing:
-                raise RegistryError(f"{version} is the {' and '.join(pointing)} of {name}; promote another one first")
+                end = "end it: chorus models rollback" if pointing == [CANARY] else "promote another one first"
+                raise RegistryError(f"{version} is the {' and '.join(pointing)} of {name}; {end}")
             if aliases.get(PREVIOUS) == wanted:  # what is gone cannot be gone back to
                 self._write_aliases(name, {alias: aliases[alias] for alias in aliases if alias != PREVIOUS})
             remove_version(version.folder)
@@ -208,8 +229,14 @@ class Registry:
             return False
         return True
 
-    def _write_aliases(self, name: str, aliases: Mapping[str, str]) -> None:
-        write_atomically(self.path / name / ALIASES, msgspec.json.format(msgspec.json.encode(aliases)) + b"\n")
+    def _write_aliases(self, name: str, aliases: Mapping[str, str], canary_share: float | None = None) -> None:
+        said: dict[str, str | float] = dict(aliases)
+        before = self._file(name)
+        if canary_share is not None:
+            said[PERCENT] = canary_share * 100
+        elif PERCENT in before and aliases.get(CANARY) == before.get(CANARY):
+            said[PERCENT] = before[PERCENT]
+        write_atomically(self.path / name / ALIASES, msgspec.json.format(msgspec.json.encode(said)) + b"\n")
 
 
 def valid_name(name: str) -> bool:

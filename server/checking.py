@@ -2,6 +2,8 @@
 
 import ast
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,11 +11,14 @@ from backends.served import Served
 from models.deadline import Deadline
 from models.errors import ChorusError, RegistryError, Unverified
 from models.manifest import verify_files
-from models.registry import Registry, Version
+from models.registry import CANARY, CHAMPION, Registry, Version
 from models.runtimes.python import fingerprint
 from models.types import InferRequest, InferResponse, Signature
+from server.canaries import with_canaries
+from server.composites import kind_of
 from server.composites.kind import Context, Misfit
 from server.composites.serving import composite
+from server.composites.split import SPLIT, SplitSettings
 from server.config import Draft
 from server.consistency import doubts_of, innermost_first, parts_of, table_of
 from server.findings import Findings
@@ -28,23 +33,57 @@ TRAIN = "for the built-in models: chorus train --missing"
 def findings_of(draft: Draft) -> Findings:
     """All that can be told before anything starts; of the models' files only that they are there."""
     config = draft.config
+    with suppress(RegistryError):  # which is told of the backend
+        config = with_canaries(config, Registry(Path(config.registry.path)))
     versions, missing = _versions(config)
     signatures = {name: version.manifest.signature for name, version in versions.items()}
     for name, settings in config.backends.items():
         if (of := declared(settings)) is not None:
             signatures[name] = of
     found = Findings(list(draft.mistakes))
+    errors = [*missing, *_of_functions(config), *_of_canary_keys(draft.config, signatures)]
+    errors += _of_composites(config, signatures)
     found.add(
-        Findings([*missing, *_of_functions(config), *_of_composites(config, signatures)], list(doubts_of(config))),
+        Findings([_in_the_file(error, draft.config) for error in errors], list(doubts_of(draft.config))),
         str(draft.path),
     )
     return found
 
 
+def _of_canary_keys(config: Config, signatures: Mapping[str, Signature]) -> Iterator[Mistake]:
+    """Keys that no canary could be split by, whether there is one now or not."""
+    for name, settings in local_backends(config).items():
+        if settings.canary_key is None or name not in signatures:
+            continue
+        parts = {name: unasked(name, signatures[name])}
+        split = SplitSettings(shares={name: 1.0}, key=settings.canary_key)
+        faults = list(SPLIT.mistakes(split))
+        try:
+            SPLIT.make(name, split, parts, Context())
+        except Misfit as error:
+            faults += error.faults
+        yield from (Mistake(f"backends.{shown_key(name)}", "canary_key", text) for _, text in faults)
+
+
+def _in_the_file(mistake: Mistake, config: Config) -> Mistake:
+    """A mistake about a canary as one about the backend whose it is: the file has nothing else."""
+    for name in config.backends:
+        place = f"backends.{shown_key(name)}"
+        if mistake.table in (f"backends.{shown_key(f'{name}@{CHAMPION}')}", f"splits.{shown_key(name)}"):
+            return replace(mistake, table=place, key="canary_key" if mistake.key == "key" else "model")
+        if mistake.table == f"backends.{shown_key(f'{name}@{CANARY}')}":
+            return replace(mistake, table=place, text=f"its canary: {mistake.text}")
+    return mistake
+
+
 def damages_of(config: Config) -> Iterator[Mistake]:
     """Models whose files are not what was registered. Reads all of them."""
     registry = Registry(Path(config.registry.path))
-    for name, settings in local_backends(config).items():
+    try:
+        whole = with_canaries(config, registry)
+    except RegistryError:  # which `findings_of` tells
+        return
+    for name, settings in local_backends(whole).items():
         try:
             version = registry.resolve(settings.model)
         except ChorusError:  # which `findings_of` tells
@@ -52,7 +91,7 @@ def damages_of(config: Config) -> Iterator[Mistake]:
         try:
             verify_files(version.folder, version.manifest)
         except RegistryError as error:
-            yield _of_model(name, str(error))
+            yield _in_the_file(_of_model(name, str(error)), config)
 
 
 def _versions(config: Config) -> tuple[dict[str, Version], list[Mistake]]:
@@ -117,7 +156,7 @@ def _of_composites(config: Config, signatures: Mapping[str, Signature]) -> Itera
     for name in innermost_first(config.composites):
         settings = config.composites[name]
         parts = parts_of(settings)
-        if not parts or not all(part in served for part in parts):
+        if not (parts and all(part in served for part in parts)) or any(kind_of(settings).mistakes(settings)):
             continue  # which is a mistake of its own
         try:
             served[name] = composite(name, settings, served, context)

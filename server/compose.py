@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from aggregator.reaper import Reaper
 from backends.channel import Channel
@@ -12,6 +13,7 @@ from server.composites.serving import composite
 from server.composition import Composition
 from server.config import ConfigError
 from server.consistency import innermost_first, table_of
+from server.kinds import Backend
 from server.loading import version_of
 from server.opening import open_local, open_remote, open_worker
 from server.plan import Plan
@@ -31,7 +33,7 @@ async def composed(plan: Plan, states: Mapping[str, State]) -> AsyncIterator[Com
         opened.push_async_callback(context.reaper.close)
         served: dict[str, Served] = {}
         for name in plan.config.backends:
-            served[name] = await _open(opened, plan, registry, name, states)
+            served[name] = _with_key(await _open(opened, plan, registry, name, states), plan.config.backends[name])
         for name in innermost_first(plan.config.composites):
             served[name] = _composite(name, plan.config.composites[name], served, context)
         yield Composition({name: served[name] for name in plan.config.names}, plan.config.default)
@@ -48,6 +50,12 @@ async def _open(
         return await open_local(opened, name, settings, version)
     channel = Channel(plan.socket(name), longest=plan.longest_call)
     return open_worker(opened, name, settings, version, channel, states[name])
+
+
+def _with_key(served: Served, settings: Backend) -> Served:
+    """Callers say the key of a canary whether there is one or not."""
+    root, _, name = (getattr(settings, "canary_key", None) or "").partition(".")
+    return replace(served, extra=frozenset({name})) if root == "parameters" else served
 
 
 def _composite(name: str, settings: CompositeSettings, served: Mapping[str, Served], context: Context) -> Served:

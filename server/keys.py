@@ -29,6 +29,9 @@ BACKEND = {
     "batch": Key("requests that come at once are asked as one; unless given only models of the registry", True),
     "inline": Key("in the server's own process: less isolation, less latency"),
     "threads": Key("for one call"),
+    "canary_key": Key(
+        "what always gets the same one of champion and canary; unless given the request", "parameters.user"
+    ),
     "python": Key("a function of yours, called with the columns by name", "rules:predict"),
     "path": Key("the folder that its module is in, seen from this file"),
     "nullable": Key("a number may be missing"),
@@ -44,9 +47,7 @@ BACKEND = {
     "binary": Key("send tensors as raw bytes; false for servers that take JSON only, such as MLServer"),
     "throttle": Key("in any period_s seconds at most rate calls begin, at each address", {"rate": 200, "period_s": 1}),
     "output": Key("the name of its output tensor; unless given that of a Chorus: predictions of a regression, ..."),
-    "outputs": Key(
-        "what a transform gives: columns, each name or name:DATATYPE, or tensors, name:DATATYPE[3,4]", ["x"]
-    ),
+    "outputs": Key("what a transform gives: columns, name or name:DATATYPE, or tensors, name:DATATYPE[3,4]"),
     "temperature": Key("divides the logarithms of its probabilities: over 1 makes it less sure of itself", 1.5),
 }
 TIMEOUT = {"timeout_ms": Key("how long an answer may take, where the request does not say", 1000)}

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from models.registry import Registry
+from server.canaries import with_canaries
 from server.config import ConfigError
 from server.functions import version_of_function
 from server.settings import Config, LocalSettings, PythonSettings, RemoteSettings
@@ -64,12 +65,13 @@ def local_backends(config: Config) -> dict[str, LocalSettings]:
 
 
 def make_plan(config: Config, registry: Registry, folder: Path) -> Plan:
-    """Pin every reference of `config`.
+    """Pin every reference of `config`; a backend whose champion has a canary becomes a split of the two.
 
     Raises:
         UnknownName, RegistryError: a model is not there, or cannot be read.
         ConfigError: the socket paths would be too long.
     """
+    config = with_canaries(config, registry)
     versions = {name: registry.resolve(settings.model) for name, settings in local_backends(config).items()}
     for name, backend in config.backends.items():
         if isinstance(backend, PythonSettings):

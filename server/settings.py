@@ -18,6 +18,7 @@ from server.values import (
     CountOrNone,
     Fronts,
     Function,
+    KeyName,
     Milliseconds,
     Model,
     Patience,
@@ -96,11 +97,15 @@ class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class LocalSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind", tag="local"):
-    """`[backends.NAME]` for a model of the registry; `inline`: in the front, not in a process of its own."""
+    """`[backends.NAME]` for a model of the registry; `inline`: in the front, not in a process of its own.
+
+    `canary_key`: while its champion has a canary, what always gets the same one of the two; None: the request's id.
+    """
 
     model: Model
     inline: bool = False
     threads: Count = 1
+    canary_key: KeyName | None = None
 
 
 class ThrottleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -18,6 +18,8 @@ Weight = Annotated[float, Meta(gt=0, le=1e9, description="a positive number, at 
 Temperature = Annotated[float, Meta(ge=0.2, le=5, description="a number from 0.2 to 5")]
 Seconds = Annotated[float, Meta(gt=0, le=86_400, description="positive seconds, at most a day")]
 Rate = Annotated[int, Meta(ge=1, le=1_000_000, description="an integer from 1 to 1000000")]
+Portion = Annotated[float, Meta(ge=0, le=1, description="a number from 0 to 1")]
+KeyName = Annotated[str, Meta(pattern=r"^(inputs|parameters)\..+$", description="inputs.NAME or parameters.NAME")]
 Milliseconds = Annotated[float, Meta(gt=0, le=86_400_000, description="positive milliseconds, at most a day")]
 """Finite, and small enough for uvloop, whose timers are in whole milliseconds and overflow."""
 

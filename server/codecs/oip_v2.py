@@ -22,10 +22,7 @@ from models.types import (
     regressor,
 )
 from server.codecs.outcome import facts, fate_of, milliseconds
-from server.codecs.parameters import read_parameters, seconds_of, smaller
-
-THEIRS = frozenset({"binary_data_output", "priority", "content_type", "headers"})
-"""What Triton's and MLServer's clients send along, and what is not ours to act on here."""
+from server.codecs.parameters import THEIRS, read_parameters, seconds_of, smaller
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from models.types import NO_PARAMETERS, Parameters, Scalar
 
 HEADER = "X-Request-Timeout-Ms"
 PLACE = "$.parameters"
+THEIRS = frozenset({"binary_data_output", "priority", "content_type", "headers"})
+"""What Triton's and MLServer's clients send along, and what is not ours to act on here."""
 
 
 class WireParameters(msgspec.Struct, forbid_unknown_fields=True):

@@ -3,10 +3,7 @@
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from backends.chain import Chain, Step
-from backends.feeding import example_of
 from backends.served import Served
-from backends.wiring import Miswired, wired
 from models.types import Signature
 from server.composites.kind import CompositeSettings, Context, Fault, Kind, Made, Misfit, Part, repeated
 from server.key import Key
@@ -35,6 +32,11 @@ def _mistakes(settings: ChainSettings) -> Iterator[Fault]:
 
 
 def _make(name: str, settings: ChainSettings, parts: Mapping[str, Served], context: Context) -> Made:
+    # here and not above, because workers read settings, too, and need none of this
+    from backends.chain import Chain, Step
+    from backends.feeding import example_of
+    from backends.wiring import Miswired, wired
+
     asked = [parts[step] for step in dict.fromkeys(settings.steps)]
     try:
         wiring = wired(asked, settings.map)

@@ -8,19 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from aggregator.comparison import revote_of
-from aggregator.ensemble import Ensemble
-from aggregator.member import Member, assemble
 from aggregator.rules import DEFAULT_QUORUM
-from aggregator.tally import quorum_of
-from aggregator.weights import integer_weights
-from backends.feeding import example_of
 from backends.outcomes import Outcomes
 from backends.served import Served
-from models.runtimes.python import fingerprint
-from models.types import Array
 from server.composites.kind import CompositeSettings, Context, Fault, Kind, Made, Misfit, Part, repeated
-from server.composites.terms import rule_name, terms_of
 from server.key import Key
 from server.tables import unknown
 from server.values import BatchSettings, Count, Label, Milliseconds, Share, Text, Weight, rows_per_batch
@@ -112,12 +103,24 @@ def _blocking(ensemble: EnsembleSettings) -> list[str]:
 
 
 def _make(name: str, settings: EnsembleSettings, parts: Mapping[str, Served], context: Context) -> Made:
+    # here and not above, because workers read settings, too, and need none of this
+    from aggregator.comparison import revote_of
+    from aggregator.ensemble import Ensemble
+    from aggregator.member import assemble
+    from aggregator.tally import quorum_of
+    from aggregator.weights import integer_weights
+    from backends.feeding import example_of
+    from server.composites.terms import rule_name, terms_of
+
     asked = [parts[one] for one in dict.fromkeys(settings.members)]
     try:
         signature, members = assemble(asked, settings.weights, settings.required)
     except ValueError as error:
         raise Misfit(("members", str(error))) from error
-    weights = _weights(members)
+    try:
+        weights = integer_weights([member.weight for member in members])
+    except ValueError as error:
+        raise Misfit(("weights", str(error))) from error
     rule, terms = terms_of(settings, signature)
     terms = replace(terms, max_rows=rows_per_batch(settings.batch, _may_share(settings, asked)))
     ensemble = Ensemble(members, signature, rule, terms, reaper=context.reaper)
@@ -133,16 +136,16 @@ def _make(name: str, settings: EnsembleSettings, parts: Mapping[str, Served], co
         outcomes=Outcomes(),
         about=_about(settings, quorum, rule_name(settings, signature)),
         revote=partial(revote_of, rule, {member.name: member.weight for member in members}),
-        code=fingerprint(settings.rule, Path(settings.path)) if settings.rule and ":" in settings.rule else "",
+        code=_code_of(settings),
         lacking="no quorum",
     )
 
 
-def _weights(members: Sequence[Member]) -> Array:
-    try:
-        return integer_weights([member.weight for member in members])
-    except ValueError as error:
-        raise Misfit(("weights", str(error))) from error
+def _code_of(settings: EnsembleSettings) -> str:
+    """A fingerprint of a rule of the user's."""
+    from models.runtimes.python import fingerprint
+
+    return fingerprint(settings.rule, Path(settings.path)) if settings.rule and ":" in settings.rule else ""
 
 
 def _may_share(settings: EnsembleSettings, members: Sequence[Served]) -> bool:

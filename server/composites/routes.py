@@ -1,17 +1,19 @@
-"""What kinds that ask one of several backends have in common: by what of a request they may decide."""
+"""What kinds that ask one of several backends have in common: by what of a request they may decide.
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+Imported where it is needed: workers read settings, too, and compose nothing.
+"""
 
-from backends.alignment import Aligned, aligned
-from backends.feeding import example_of
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
 from backends.served import Answerable, Served
 from models.columns import split_feature
 from models.names import no_such
 from models.types import InferRequest, Signature, TensorSpec
-from server.codecs.oip_v2 import THEIRS
-from server.codecs.parameters import WireParameters
 from server.composites.kind import Fault, Misfit, repeated
+
+if TYPE_CHECKING:
+    from backends.alignment import Aligned
 
 Place = tuple[str, int]
 """A tensor of the request, and a column of it."""
@@ -27,12 +29,16 @@ def _alone(feature: str) -> Iterator[TensorSpec]:
     yield TensorSpec(name, datatype or "FP32", (-1, 1), (name,), nullable=(datatype or "FP32").startswith("FP"))
 
 
-def aligned_parts(parts: Sequence[Served], features: Sequence[str], key: str) -> tuple[Signature, tuple[Aligned, ...]]:
+def aligned_parts(
+    parts: Sequence[Served], features: Sequence[str], key: str
+) -> "tuple[Signature, tuple[Aligned, ...]]":
     """What `parts` have in common, with what is looked at besides; `key` names the parts.
 
     Raises:
         Misfit: they have not enough in common.
     """
+    from backends.alignment import aligned
+
     try:
         return aligned(parts, more_inputs(features))
     except ValueError as error:
@@ -48,8 +54,7 @@ def places_of(signature: Signature, features: Sequence[str]) -> dict[str, Place]
     there = {feature: (spec.name, at) for spec in signature.inputs for at, feature in enumerate(spec.features)}
     for feature in features:
         if feature not in there:
-            hint = "; one that no branch takes is to be listed in features"
-            raise ValueError(no_such("feature", feature, list(there)) + hint)
+            raise ValueError(no_such("feature", feature, list(there)))
     return {feature: there[feature] for feature in features}
 
 
@@ -62,15 +67,14 @@ def column(request: InferRequest, place: Place) -> list[Any]:
 
 def own_mistakes(parameters: Sequence[str], features: Sequence[str]) -> Iterator[Fault]:
     """What is wrong with declared parameters and features."""
+    from server.codecs.parameters import THEIRS, WireParameters
+
+    ours = {*WireParameters.__struct_fields__, *THEIRS, "timeout"}  # in one protocol or the other
     yield from repeated("parameters", parameters)
     for name in parameters:
-        if name in OURS:
+        if name in ours:
             yield "parameters", f"{name!r} means something already: choose another name"
     yield from repeated("features", [split_feature(feature)[0] for feature in features])
-
-
-OURS = frozenset(WireParameters.__struct_fields__) | THEIRS | {"timeout"}
-"""Parameters that have a meaning of their own in one of the protocols."""
 
 
 def any_of(parts: Sequence[Served]) -> Answerable:
@@ -85,9 +89,6 @@ def longest_of(parts: Sequence[Served]) -> float:
 
 def example_among(signature: Signature, parts: Sequence[Served]) -> tuple[object, ...] | None:
     """One row, if the examples of the parts have a value for every feature."""
+    from backends.feeding import example_of
+
     return example_of(signature.inputs, [(part.signature.inputs, part.example) for part in parts])
-
-
-def facts_of(values: Mapping[str, object]) -> Mapping[str, object]:
-    """What is shown of a branch, without what says nothing."""
-    return {key: value for key, value in values.items() if value is not None}

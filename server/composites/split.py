@@ -1,12 +1,10 @@
 """`[splits.NAME]`: one of several backends, each for a share of the requests: the same key always the same one."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
-from msgspec import Meta
 
-from backends.routing import Branch, Choice, Choose, Routing
 from backends.served import Served
 from backends.sharing import Shares, text_of
 from models.types import InferRequest, Signature, origins_of
@@ -22,10 +20,10 @@ from server.composites.routes import (
     places_of,
 )
 from server.key import Key
-from server.values import Text
+from server.values import KeyName, Portion, Text
 
-Portion = Annotated[float, Meta(ge=0, le=1, description="a number from 0 to 1")]
-KeyName = Annotated[str, Meta(pattern=r"^(inputs|parameters)\..+$", description="inputs.NAME or parameters.NAME")]
+if TYPE_CHECKING:
+    from backends.routing import Choice, Choose
 
 
 class SplitSettings(CompositeSettings, frozen=True, kw_only=True, tag="split"):
@@ -45,7 +43,10 @@ def _mistakes(settings: SplitSettings) -> Iterator[Fault]:
         yield "shares", "expected at least one side"
     elif abs((total := sum(settings.shares.values())) - 1) > 1e-9:
         yield "shares", f"must sum to 1, got {total:g}"
-    yield from own_mistakes([name for root, name in (_key(settings),) if root == "parameters"], settings.features)
+    root, name = _key(settings)
+    for _, text in own_mistakes([name] if root == "parameters" else [], ()):
+        yield "key", text
+    yield from own_mistakes((), settings.features)
 
 
 def _key(settings: SplitSettings) -> tuple[str, str]:
@@ -54,6 +55,8 @@ def _key(settings: SplitSettings) -> tuple[str, str]:
 
 
 def _make(name: str, settings: SplitSettings, parts: Mapping[str, Served], context: Context) -> Made:
+    from backends.routing import Branch, Routing  # not above: workers read settings, too
+
     asked = list(parts.values())
     signature, each = aligned_parts(asked, settings.features, "shares")
     shares = Shares(list(settings.shares.values()), name)
@@ -76,7 +79,7 @@ def _make(name: str, settings: SplitSettings, parts: Mapping[str, Served], conte
     )
 
 
-def _choice(root: str, key: str, shares: Shares, signature: Signature) -> Choose:
+def _choice(root: str, key: str, shares: Shares, signature: Signature) -> "Choose":
     if root == "inputs":
         try:
             return _by_feature(shares, places_of(signature, [key])[key])
@@ -85,15 +88,15 @@ def _choice(root: str, key: str, shares: Shares, signature: Signature) -> Choose
     return _by_request(shares, key)
 
 
-def _by_feature(shares: Shares, place: Place) -> Choose:
-    async def choose(request: InferRequest) -> Choice:
+def _by_feature(shares: Shares, place: Place) -> "Choose":
+    async def choose(request: InferRequest) -> "Choice":
         return shares.sides([text_of(value) for value in column(request, place)])
 
     return choose
 
 
-def _by_request(shares: Shares, parameter: str) -> Choose:
-    async def choose(request: InferRequest) -> Choice:
+def _by_request(shares: Shares, parameter: str) -> "Choose":
+    async def choose(request: InferRequest) -> "Choice":
         origins = origins_of(request)
         sides = [shares.side(text_of(origin.extra.get(parameter, origin.id))) for origin in origins]
         return sides[0] if len(sides) == 1 else np.repeat(sides, [origin.rows for origin in origins])

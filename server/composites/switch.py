@@ -1,22 +1,17 @@
 """`[switches.NAME]`: one of several backends, by a condition on the row or on what the request says beside it."""
 
-import asyncio
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-import numpy as np
 from msgspec import Struct
 
-from backends.routing import Branch, Choice, Routing
 from backends.served import Served
-from models.types import InferRequest, Scalar, Signature, origins_of
-from server.composites.conditions import Condition, condition, document_of
+from models.types import Signature
 from server.composites.kind import CompositeSettings, Context, Fault, Kind, Made, Misfit, Part
 from server.composites.routes import (
     Place,
     aligned_parts,
     any_of,
-    column,
     example_among,
     longest_of,
     own_mistakes,
@@ -26,7 +21,8 @@ from server.key import Key
 from server.tables import unknown
 from server.values import Text
 
-AT_ONCE = 100  # rows: about 5 ms of conditions, before others have their turn
+if TYPE_CHECKING:
+    from server.composites.conditions import Condition
 
 
 class CaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,39 +41,14 @@ class SwitchSettings(CompositeSettings, frozen=True, kw_only=True, tag="switch")
     features: tuple[Text, ...] = ()
 
 
-class Cases:
-    """The number of the first condition that holds for a row; if none does, the number that follows them all."""
-
-    def __init__(self, conditions: Sequence[Condition], places: Mapping[str, Place]) -> None:
-        self._conditions = tuple(conditions)
-        self._places = dict(places)
-
-    async def __call__(self, request: InferRequest) -> Choice:
-        origins = origins_of(request)
-        if not self._places:
-            chosen = [self._first((), origin.extra) for origin in origins]
-            return chosen[0] if len(chosen) == 1 else np.repeat(chosen, [origin.rows for origin in origins])
-        extra = itertools.chain.from_iterable([origin.extra] * origin.rows for origin in origins)
-        columns = [column(request, place) for place in self._places.values()]
-        choice: list[int] = []
-        for at, (said, *row) in enumerate(zip(extra, *columns, strict=True), 1):
-            choice.append(self._first(row, said))
-            if at % AT_ONCE == 0:
-                await asyncio.sleep(0)
-        return np.array(choice)
-
-    def _first(self, row: Sequence[object], extra: Mapping[str, Scalar]) -> int:
-        document = document_of(dict(zip(self._places, row, strict=True)), extra)
-        holding = (at for at, one in enumerate(self._conditions) if one.holds(document))
-        return next(holding, len(self._conditions))
-
-
 def _parts(settings: SwitchSettings) -> Iterator[Part]:
     yield from ((f"cases[{at}].use", case.use) for at, case in enumerate(settings.cases))
     yield "otherwise", settings.otherwise
 
 
 def _mistakes(settings: SwitchSettings) -> Iterator[Fault]:
+    from server.composites.conditions import condition  # which needs JMESPath, and workers read settings, too
+
     if not settings.cases:
         yield "cases", "expected at least one, { when = ..., use = ... }"
     yield from own_mistakes(settings.parameters, settings.features)
@@ -93,6 +64,9 @@ def _mistakes(settings: SwitchSettings) -> Iterator[Fault]:
 
 
 def _make(name: str, settings: SwitchSettings, parts: Mapping[str, Served], context: Context) -> Made:
+    from backends.routing import Branch, Routing
+    from server.composites.conditions import Cases, condition
+
     asked = list(parts.values())
     signature, each = aligned_parts(asked, settings.features, "cases")
     by_name = {one.served.name: one for one in each}
@@ -116,14 +90,14 @@ def _make(name: str, settings: SwitchSettings, parts: Mapping[str, Served], cont
     )
 
 
-def _places(settings: SwitchSettings, conditions: Sequence[Condition], signature: Signature) -> dict[str, Place]:
+def _places(settings: SwitchSettings, conditions: "list[Condition]", signature: Signature) -> dict[str, Place]:
     faults: list[Fault] = []
     places: dict[str, Place] = {}
     for at, one in enumerate(conditions):
         try:
             places |= places_of(signature, one.of("inputs"))
         except ValueError as error:
-            faults.append((f"cases[{at}].when", str(error)))
+            faults.append((f"cases[{at}].when", f"{error}; list it in features if no branch takes it"))
     if faults:
         raise Misfit(*faults)
     return places

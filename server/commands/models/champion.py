@@ -1,5 +1,7 @@
 """`chorus models promote`, `rollback` and `remove`: which versions there are, and which one is served."""
 
+from typing import Any
+
 import click
 
 from models import promotion
@@ -7,20 +9,47 @@ from models.registry import Registry
 from server.commands.models.place import with_registry
 
 
+class Share(click.ParamType[float]):
+    """A share of all requests: 5% or 0.05."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """As a number from 0 to 1."""
+        text = str(value).strip()
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            self.fail(f"expected a share such as 5% or 0.05, got {text!r}", param, ctx)
+        if not 0 < share < 1:
+            self.fail(f"a canary's share is over 0 and under 100%, such as 5% or 0.05; got {text}", param, ctx)
+        return share
+
+
 @click.command()
 @click.argument("reference")
+@click.option("--canary", type=Share(), metavar="SHARE", help="Give it this share of the requests for now: 5%.")
 @click.option("--force", is_flag=True, help="Even if it takes or gives something else than the champion.")
 @with_registry
-def promote(registry: Registry, reference: str, force: bool) -> None:
-    """Make a version the champion: the candidate of NAME, or NAME@VERSION.
+def promote(registry: Registry, reference: str, canary: float | None, force: bool) -> None:
+    """Make a version the champion: NAME@VERSION, or of NAME the canary, else the candidate.
 
-    A server takes it up when it starts the next time.
+    With --canary it gets a share of the champion's requests, the same requests each time; again with another share, and
+    it grows or shrinks. Without, it gets all. A server takes it up when it starts the next time.
 
     \b
     Examples:
       chorus models promote fraud/boosted
       chorus models promote fraud/boosted@3
+      chorus models promote fraud/boosted --canary 5%
     """
+    if canary is not None:
+        version = promotion.start_canary(registry, reference, canary, force=force)
+        click.echo(f"{version} gets {canary:.4%} of the requests".replace(".0000%", "%"))
+        click.echo(
+            f"to give it all: chorus models promote {version.name}; to end it: chorus models rollback {version.name}"
+        )
+        return
     version = promotion.promote(registry, reference, force=force)
     click.echo(f"{version} is the champion; to undo it: chorus models rollback {version.name}")
 
@@ -29,12 +58,15 @@ def promote(registry: Registry, reference: str, force: bool) -> None:
 @click.argument("name")
 @with_registry
 def rollback(registry: Registry, name: str) -> None:
-    """Make the previous champion of NAME the champion again.
+    """End the canary of NAME, if it has one; else make its previous champion the champion again.
 
     \b
     Example:
       chorus models rollback fraud/boosted
     """
+    if (ended := promotion.end_canary(registry, name)) is not None:
+        click.echo(f"{name}@{ended} is no canary any more: {registry.resolve(name)} gets all requests")
+        return
     click.echo(f"{promotion.rollback(registry, name)} is the champion again")
 
 

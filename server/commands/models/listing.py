@@ -9,7 +9,7 @@ from rich.table import Table
 
 from models.errors import RegistryError
 from models.manifest import Manifest
-from models.registry import Registry
+from models.registry import CANARY, Registry
 from server.commands.models.place import with_registry
 from server.commands.terminal import wide_console
 
@@ -32,7 +32,13 @@ def list_(registry: Registry, as_json: bool) -> None:
     elif not rows:
         click.echo(f"{registry.path} is empty; to fill it: chorus models add, or chorus train")
     else:
+        rows = [row | {"aliases": _with_share(row)} for row in rows]
         wide_console().print(_table(rows, ("model", "version", "aliases", "runtime", "task", "metrics", "created")))
+
+
+def _with_share(row: dict[str, Any]) -> list[str]:
+    share = row["canary_share"]
+    return [f"{alias} {share:.4g}" if alias == CANARY and share else alias for alias in row["aliases"]]
 
 
 def _versions(registry: Registry, name: str) -> list[dict[str, Any]]:
@@ -42,6 +48,7 @@ def _versions(registry: Registry, name: str) -> list[dict[str, Any]]:
             "model": name,
             "version": version,
             "aliases": [alias for alias, target in aliases.items() if target == version],
+            "canary_share": registry.canary_share(name) if aliases.get(CANARY) == version else None,
             **_summary(registry, f"{name}@{version}"),
         }
         for version in registry.versions(name)

@@ -23,7 +23,8 @@ from models.types import (
     regressor,
 )
 from server.codecs import oip_v2
-from server.codecs.oip_v2 import THEIRS, Call
+from server.codecs.oip_v2 import Call
+from server.codecs.parameters import THEIRS
 
 ROW = TensorSpec("row", "FP32", (-1, 2), ("a", "b"))
 YES_NO = classifier((ROW,), ("no", "yes"))

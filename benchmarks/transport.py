@@ -2,7 +2,7 @@
 
     python benchmarks/transport.py
 
-One row of 30 float32 goes to another process, on a Unix socket, uvloop at both ends; its model costs next to nothing.
+Rows of 30 float32 go to another process, on a Unix socket, uvloop at both ends; its model costs next to nothing.
 CPU time per call is the system's own count for each process; each transport's turn comes `--rounds` times, and the
 figures are medians. The ratios are what lasts: the figures are those of this machine.
 """
@@ -39,10 +39,10 @@ from server.codecs import oip_v2
 
 COLUMNS = 30
 SIGNATURE = classifier((TensorSpec("features", "FP32", (-1, COLUMNS), tuple(map(str, range(COLUMNS)))),), ("no", "yes"))
-ROW = np.linspace(0, 1, COLUMNS, dtype=np.float32)[None, :]
 SAID = np.array([[0.25, 0.75]])
 TRANSPORTS = ("http", "channel")
 CONCURRENCIES = (1, 8, 64)
+MAX_BYTES = 64 << 20
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -83,7 +83,7 @@ async def over_http(listening: socket.socket, local: Local) -> AsyncIterator[Non
         headers = {HEADER_LENGTH: str(header_length)}
         return web.Response(body=body, headers=headers, content_type="application/octet-stream")
 
-    app = web.Application()
+    app = web.Application(client_max_size=MAX_BYTES)
     app.router.add_post("/v2/models/{name}/infer", infer)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, auto_decompress=False)
     await runner.setup()
@@ -114,14 +114,15 @@ class Cost:
     median: float
 
 
-async def measured(backend: Backend, pid: int, calls: int, concurrency: int) -> Cost:
+async def measured(backend: Backend, pid: int, rows: int, calls: int, concurrency: int) -> Cost:
     """`calls` calls, so many at a time."""
     durations: list[float] = []
+    request = InferRequest({"features": np.full((rows, COLUMNS), 0.5, np.float32)}, "01M85VF5M6AEG3PR04MYNB86AN")
 
     async def ask(count: int) -> None:
         for _ in range(count):
             began = time.perf_counter()
-            await backend(InferRequest({"features": ROW}, "01M85VF5M6AEG3PR04MYNB86AN"), deadline_after(10))
+            await backend(request, deadline_after(10))
             durations.append(time.perf_counter() - began)
 
     await asyncio.gather(*(ask(20) for _ in range(concurrency)))  # connections, and what the model costs
@@ -154,12 +155,12 @@ class Answering:
         self.process.wait()
 
 
-async def one(worker: Answering, transport: str, calls: int, concurrency: int) -> Cost:
+async def one(worker: Answering, transport: str, rows: int, calls: int, concurrency: int) -> Cost:
     async with asking(transport, worker.path, concurrency) as backend:
-        return await measured(backend, worker.process.pid, calls, concurrency)
+        return await measured(backend, worker.process.pid, rows, calls, concurrency)
 
 
-def run(rounds: int, calls: int) -> None:
+def run(rows: int, rounds: int, calls: int) -> None:
     """All, in turns, so that whatever else the machine does harms both alike."""
     costs: dict[tuple[str, int], list[Cost]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -168,7 +169,7 @@ def run(rounds: int, calls: int) -> None:
             for _ in range(rounds):
                 for concurrency in CONCURRENCIES:
                     for transport, worker in workers.items():
-                        cost = uvloop.run(one(worker, transport, calls, concurrency))
+                        cost = uvloop.run(one(worker, transport, rows, calls, concurrency))
                         costs.setdefault((transport, concurrency), []).append(cost)
         finally:
             for worker in workers.values():
@@ -194,6 +195,7 @@ def show(costs: Mapping[tuple[str, int], list[Cost]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--calls", type=int, default=4000, help="per round, transport and concurrency")
     parser.add_argument("--answer", nargs=2, help=argparse.SUPPRESS)
@@ -201,7 +203,7 @@ def main() -> None:
     if options.answer:
         uvloop.run(answer(*options.answer))
     else:
-        run(options.rounds, options.calls)
+        run(options.rows, options.rounds, options.calls)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from server.journal import Entry, Journal
 from server.middleware import CLIENT_GONE
 
 JOURNAL: web.AppKey[Journal] = web.AppKey("journal", Journal)
-"""There only where someone may read it: workers keep none."""
+"""There only where someone may read it: with the debug routes."""
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 

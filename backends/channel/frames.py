@@ -9,7 +9,7 @@ A frame is a header of 24 bytes, little-endian, and a payload:
     call       u64   counted up by who asks; who answers repeats it
     deadline   i64   of a call, in nanoseconds of CLOCK_MONOTONIC
 
-A payload that follows its header in one chunk lies at a multiple of eight bytes, as numbers should.
+The header takes a multiple of eight bytes, so that the numbers in a payload mostly lie where they should.
 """
 
 from collections.abc import Iterator, Sequence

@@ -38,10 +38,15 @@ class Served:
     answerable: "Callable[[Callable[[Served], bool]], bool] | None" = None  # of an ensemble: if just these were ready
     batched: bool = False  # whether its rows may be asked together with those of other requests
     alone: Backend | None = None  # the bare model, past all that keeps count; it laps a request's stopwatch
-    example: tuple[object, ...] | None = None  # one row, in the order of the features
+    examples: tuple[tuple[object, ...], ...] = ()  # rows to try it with, in the order of the features
     state: State = field(default_factory=State)
     statistics: Statistics = field(default_factory=Statistics)
     outcomes: Outcomes | None = None  # of an ensemble
+
+    @property
+    def example(self) -> tuple[object, ...] | None:
+        """One of them."""
+        return self.examples[0] if self.examples else None
 
     def deadline(self, received: float, timeout: float | None, longest: float) -> Deadline:
         """The deadline of a request whose headers were read at `received`, on the loop's clock."""

@@ -49,6 +49,7 @@ ROUTES: tuple[Route, ...] = (
 DEBUG_ROUTES: tuple[Route, ...] = (
     ("GET", "/debug/backends", debug.backends),
     ("GET", "/debug/backends/{name}", debug.backend),
+    ("GET", "/debug/backends/{name}/examples", debug.examples),
     ("POST", "/debug/backends/{name}/predict", probe.predict_alone),
     ("POST", "/debug/backends/{name}/disable", switches.disable),
     ("POST", "/debug/backends/{name}/enable", switches.enable),

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from aggregator.ensemble import Ensemble
-from aggregator.feeding import example_of
+from aggregator.feeding import examples_of
 from aggregator.member import Member, assemble
 from aggregator.reaper import Reaper
 from aggregator.tally import quorum_of
@@ -98,7 +98,7 @@ def _ensemble(name: str, settings: EnsembleSettings, served: Mapping[str, Served
         members=tuple(settings.members),
         quorum=quorum_of(weights, terms.quorum, terms.quorum_weight).count,
         answerable=ensemble.answerable,
-        example=example_of(signature.inputs, [(one.signature.inputs, one.example) for one in asked]),
+        examples=examples_of(signature.inputs, [(one.signature.inputs, one.examples) for one in asked]),
         state=state,
         statistics=statistics,
         outcomes=outcomes,

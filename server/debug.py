@@ -26,6 +26,12 @@ async def backend(request: web.Request) -> web.Response:
     return json_response(backend_state(composition, composition.find(request.match_info["name"])))
 
 
+async def examples(request: web.Request) -> web.Response:
+    """Rows to try one of them with, as a request has them."""
+    served = request.app[CURRENT].composition.find(request.match_info["name"])
+    return json_response({"instances": served.examples})
+
+
 def backend_state(composition: Composition, served: Served) -> dict[str, Any]:
     """What is known about one backend, for people; latencies of the last answered calls."""
     state, statistics = served.state, served.statistics

@@ -34,7 +34,7 @@ def _mistakes(settings: ChainSettings) -> Iterator[Fault]:
 def _make(name: str, settings: ChainSettings, parts: Mapping[str, Served], context: Context) -> Made:
     # here and not above, because workers read settings, too, and need none of this
     from backends.chain import Chain, Step
-    from backends.feeding import example_of
+    from backends.feeding import examples_of
     from backends.wiring import Miswired, wired
 
     asked = [parts[step] for step in dict.fromkeys(settings.steps)]
@@ -51,7 +51,7 @@ def _make(name: str, settings: ChainSettings, parts: Mapping[str, Served], conte
         answerable=lambda ready: all(map(ready, asked)),
         takes=takes[-1] if takes else frozenset(),
         batched=all(one.batched for one in asked),
-        example=example_of(wiring.inputs, [(one.signature.inputs, one.example) for one in asked]),
+        examples=examples_of(wiring.inputs, [(one.signature.inputs, one.examples) for one in asked]),
         about=lambda: about,
     )
 

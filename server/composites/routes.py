@@ -87,8 +87,8 @@ def longest_of(parts: Sequence[Served]) -> float:
     return max(part.timeout for part in parts)
 
 
-def example_among(signature: Signature, parts: Sequence[Served]) -> tuple[object, ...] | None:
-    """One row, if the examples of the parts have a value for every feature."""
-    from backends.feeding import example_of
+def examples_among(signature: Signature, parts: Sequence[Served]) -> tuple[tuple[object, ...], ...]:
+    """Rows, if the examples of the parts have a value for every feature."""
+    from backends.feeding import examples_of
 
-    return example_of(signature.inputs, [(part.signature.inputs, part.example) for part in parts])
+    return examples_of(signature.inputs, [(part.signature.inputs, part.examples) for part in parts])

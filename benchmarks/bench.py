@@ -1,0 +1,95 @@
+"""What every scenario is given: how long to measure, where the models are, a folder for what is written meanwhile."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.alternation import Figures, alternate
+from benchmarks.bodies import json_body, real_rows
+from benchmarks.claims import Claim
+from benchmarks.contestants import Contestant
+from benchmarks.process import Server
+from benchmarks.progress import Progress
+from benchmarks.wrk import Load, write_bodies
+
+JSON = {"Content-Type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`rounds` alternations of slices of `seconds`; `requests` for the scenario that counts them."""
+
+    seconds: int = 5
+    rounds: int = 5
+    requests: int = 1_000_000
+    quick: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a scenario found: what it claims, and in `details` the figures behind it as Markdown tables."""
+
+    claims: tuple[Claim, ...]
+    details: str = ""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One run on the models in `registry`; files that nobody needs later go into `folder`."""
+
+    options: Options
+    registry: Path
+    folder: Path
+    progress: Progress
+
+    def alternate(self, contestants: Sequence[Contestant], connections: Sequence[int]) -> Figures:
+        """Drive all in turn, as long and as often as the options say."""
+        options = self.options
+        return alternate(
+            contestants, connections, rounds=options.rounds, seconds=options.seconds, progress=self.progress
+        )
+
+    @cached_property
+    def rows(self) -> list[list[float]]:
+        """The real rows."""
+        return real_rows()
+
+    @cached_property
+    def single_rows(self) -> Path:
+        """Bodies of one row each, of all real rows."""
+        return write_bodies(self.folder / "single-rows", [json_body([row]) for row in self.rows])
+
+    def one_row(self, server: Server) -> Load:
+        """One row after the other to `POST /predict`."""
+        return Load(f"{server.origin}/predict", self.single_rows, JSON)
+
+    def baseline(self, name: str, module: str, *arguments: str) -> Server:
+        """One of the programs in `benchmarks.baselines`, started."""
+        return Server(name, ["-m", f"benchmarks.baselines.{module}", *arguments], self.folder)
+
+    def member(self, name: str, kind: str) -> Server:
+        """A model server for `gather`; `kind`: compiled or original."""
+        return self.baseline(f"{kind}-{name}", "model", str(self.registry), f"breast-cancer/{name}", kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`expected` says about how many seconds it takes, so that the time left can be told."""
+
+    name: str
+    about: str
+    expected: Callable[[Options], float]
+    run: Callable[[Bench], Result]
+
+
+def answer_size(origin: str, body: bytes) -> int:
+    """How many bytes a server answers to `body`."""
+    from urllib.request import Request, urlopen
+
+    with urlopen(Request(f"{origin}/predict", data=body, headers=JSON), timeout=10) as response:
+        answer = response.read()
+    assert msgspec.json.decode(answer)
+    return len(answer)

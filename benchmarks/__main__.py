@@ -86,8 +86,8 @@ def _run(chosen: Sequence[Scenario], options: Options, registry: Path, *, write:
     sections: dict[str, str] = {}
     failed = False
     with tempfile.TemporaryDirectory(prefix="chorus-bench-") as folder:
-        for scenario in chosen:
-            progress.scenario = scenario.name
+        for number, scenario in enumerate(chosen):
+            progress.begin(scenario.name, sum(one.expected(options) for one in chosen[:number]))
             own = Path(folder, scenario.name)
             own.mkdir()
             try:

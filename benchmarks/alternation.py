@@ -22,15 +22,13 @@ class Figures:
     def add(self, name: str, connections: int, sample: Sample) -> None:
         self._samples[name, connections].append(sample)
 
-    def each(self, name: str, connections: int, of: Of) -> tuple[float, ...]:
-        """One value for each alternation.
+    def samples(self, name: str, connections: int) -> tuple[Sample, ...]:
+        """One for each alternation; none if it was not measured."""
+        return tuple(self._samples.get((name, connections), ()))
 
-        Raises:
-            KeyError: it was not measured.
-        """
-        if (name, connections) not in self._samples:
-            raise KeyError((name, connections))
-        return tuple(of(sample) for sample in self._samples[name, connections])
+    def each(self, name: str, connections: int, of: Of) -> tuple[float, ...]:
+        """One value for each alternation."""
+        return tuple(map(of, self.samples(name, connections)))
 
     def spread(self, name: str, connections: int, of: Of) -> Spread:
         return Spread(self.each(name, connections, of))

@@ -15,6 +15,7 @@ from benchmarks.process import Server
 from benchmarks.progress import Progress
 from benchmarks.wrk import Load, write_bodies
 
+START_SECONDS = 12.0  # about how long it takes until all servers of a scenario are up
 JSON = {"Content-Type": "application/json"}
 
 

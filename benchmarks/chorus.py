@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -11,7 +11,9 @@ from benchmarks.process import Server
 MEMBERS = ("logreg", "forest", "hist-gb", "mlp", "xgboost")
 ENSEMBLE = "all"
 
-_ANSWERS = re.compile(r'^chorus_answers_total\{ensemble="([^"]+)",status="([^"]+)"\} (\S+)$', re.MULTILINE)
+_ANSWERS = re.compile(r'^chorus_answers_total\{.*status="(complete|decided|partial|fallback)".*\} (\S+)$', re.MULTILINE)
+_ERRORS = re.compile(r'^chorus_http_requests_total\{.*status="((?!499)[45]\d\d)".*\} (\S+)$', re.MULTILINE)
+"""499 is a client that has gone, as wrk does at the end."""
 
 
 def local(name: str, *, inline: bool, model: str = "") -> str:
@@ -38,18 +40,15 @@ def start(name: str, tables: str, registry: Path, folder: Path) -> Server:
     return Server(name, ["-m", "server", "serve", "--config", str(path), "--port", "0"], folder)
 
 
-def answers(server: Server) -> Counter[tuple[str, str]]:
-    """How many answers of each ensemble had which status, since it was started."""
+def statuses(server: Server) -> Counter[str]:
+    """How many answers of its ensembles had which status, since it was started; errors by their HTTP status."""
     with urlopen(f"{server.origin}/metrics", timeout=10) as response:
-        return read_answers(response.read().decode())
+        return read_statuses(response.read().decode())
 
 
-def read_answers(metrics: str) -> Counter[tuple[str, str]]:
-    """The answers by ensemble and status that /metrics counts."""
-    return Counter({(found[1], found[2]): int(float(found[3])) for found in _ANSWERS.finditer(metrics)})
-
-
-def shares(counted: Mapping[tuple[str, str], int], name: str = ENSEMBLE) -> dict[str, float]:
-    """The share of each status among the answers of the ensemble `name`."""
-    of = {status: count for (ensemble_name, status), count in counted.items() if ensemble_name == name and count}
-    return {status: count / sum(of.values()) for status, count in of.items()}
+def read_statuses(metrics: str) -> Counter[str]:
+    """The answers and errors by status that /metrics counts, of all ensembles and routes together."""
+    counted: Counter[str] = Counter()
+    for status, count in _ANSWERS.findall(metrics) + _ERRORS.findall(metrics):
+        counted[status] += int(float(count))
+    return counted

@@ -1,6 +1,6 @@
 """The figures behind the claims: what each contestant did, median and spread."""
 
-from benchmarks.alternation import Figures
+from benchmarks.alternation import Figures, Of
 from benchmarks.spread import Spread
 from benchmarks.table import shown, table
 
@@ -15,11 +15,15 @@ def figures_table(figures: Figures) -> str:
 def _cells(figures: Figures, name: str, count: int) -> list[str]:
     rate = figures.spread(name, count, lambda sample: sample.rate)
     cpu = figures.spread(name, count, lambda sample: sample.cpu_micros)
-    tails = [
-        figures.spread(name, count, lambda sample, share=share: sample.quantile_ms(share))  # type: ignore[misc]
-        for share in (0.5, 0.99, 0.999)
-    ]
-    return [with_spread(spread) for spread in (rate, cpu, *tails)]
+    cells = [with_spread(rate), with_spread(cpu)]
+    if not all(figures.each(name, count, lambda sample: len(sample.counts))):
+        return [*cells, "", "", ""]  # it was not asked over connections
+    return cells + [with_spread(figures.spread(name, count, latency(share))) for share in (0.5, 0.99, 0.999)]
+
+
+def latency(share: float) -> Of:
+    """The quantile of `share`, in milliseconds."""
+    return lambda sample: sample.quantile_ms(share)
 
 
 def with_spread(spread: Spread) -> str:

@@ -15,6 +15,10 @@ class Left:
         """What was expected to take so long is done."""
         self._done = min(self._done + expected, self._expected)
 
+    def reach(self, expected: float) -> None:
+        """What was expected to take so long from the beginning is done, or failed."""
+        self._done = expected
+
     def seconds(self, elapsed: float) -> float:
         """At the pace so far; as expected at the beginning."""
         pace = elapsed / self._done if self._done else 1.0
@@ -27,17 +31,22 @@ class Progress:
     def __init__(
         self, expected: float, echo: Callable[[str], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.scenario = ""
+        self._scenario = ""
         self._left = Left(expected)
         self._echo = echo
         self._clock = clock
         self._began = clock()
 
+    def begin(self, scenario: str, before: float) -> None:
+        """A scenario begins; what came before it was expected to take so long, and is over."""
+        self._scenario = scenario
+        self._left.reach(before)
+
     def step(self, expected: float, what: str) -> None:
         """A step that was expected to take so long is done."""
         self._left.done(expected)
         left = self._left.seconds(self._clock() - self._began)
-        self._echo(f"{self.scenario:<14} {what}  ({words(left)} left)")
+        self._echo(f"{self._scenario:<14} {what}  ({words(left)} left)")
 
 
 def words(seconds: float) -> str:

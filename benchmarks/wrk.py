@@ -9,9 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.histogram import quantile, uncorrected
+from benchmarks.histogram import uncorrected
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
+STATUS = "status"  # the kind of error that is an answer: 400 and more
 PATIENCE_S = 20  # for one answer; wrk keeps a count for each microsecond of it
 
 
@@ -43,20 +44,12 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What came back: `requests` answers in `seconds`, `failed` of them errors; `counts` by microseconds."""
+    """What came back: `requests` answers in `seconds`, `counts` of them by microseconds, and errors by their kind."""
 
     requests: int
     seconds: float
     failed: Mapping[str, int]
     counts: Mapping[int, int]
-
-    @property
-    def rate(self) -> float:
-        """Answers per second."""
-        return self.requests / self.seconds
-
-    def quantile_ms(self, share: float) -> float:
-        return quantile(self.counts, share) / 1e3
 
 
 def write_bodies(path: Path, bodies: list[bytes]) -> Path:
@@ -105,7 +98,7 @@ def read_printed(said: str, connections: int) -> Measured:
         counts = uncorrected(counts, printed.micros // rounds)
     if sum(counts.values()) + printed.timeout != printed.requests:
         raise WrkFailed(f"wrk's counts add up to {sum(counts.values())}, not to its {printed.requests} answers")
-    failed = {name: getattr(printed, name) for name in ("connect", "read", "write", "status", "timeout")}
+    failed = {name: getattr(printed, name) for name in ("connect", "read", "write", STATUS, "timeout")}
     return Measured(printed.requests, printed.micros / 1e6, {k: v for k, v in failed.items() if v}, counts)
 
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 from benchmarks import chorus
 from benchmarks.alternation import Figures, expected_seconds
-from benchmarks.bench import Bench, Options, Result, Scenario, answer_size
+from benchmarks.bench import START_SECONDS, Bench, Options, Result, Scenario, answer_size
 from benchmarks.bodies import json_body
 from benchmarks.claims import Bound, Claim
 from benchmarks.contestants import Driven, Sample
@@ -24,7 +24,7 @@ def connections(options: Options) -> tuple[int, ...]:
 def expected(options: Options) -> float:
     contestants = 4 if options.quick else 5
     slices = expected_seconds(contestants, len(connections(options)), rounds=options.rounds, seconds=options.seconds)
-    return 15 + slices
+    return START_SECONDS + slices
 
 
 def run(bench: Bench) -> Result:
@@ -41,6 +41,7 @@ def run(bench: Bench) -> Result:
         ]
         if not bench.options.quick:
             contestants.append(gather(bench, opened, ORIGINALS, "original"))
+        bench.progress.step(START_SECONDS, "all are up")
         figures = bench.alternate(contestants, connections(bench.options))
     return Result(tuple(claims(figures)), figures_table(figures))
 

@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
-from benchmarks.contestants import WARM_UP_SECONDS, Contestant, Sample
+from benchmarks.contestants import Contestant, Sample
 from benchmarks.process import wait_until_idle
 from benchmarks.progress import Progress
 from benchmarks.spread import Spread, ratio
@@ -11,6 +12,24 @@ from benchmarks.spread import Spread, ratio
 OVERHEAD_SECONDS = 1.0  # of a slice: wrk's start and end, waiting for silence
 
 Of = Callable[[Sample], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """`rounds` alternations of slices of `seconds`, each after `warm_up` seconds that do not count."""
+
+    seconds: int = 5
+    rounds: int = 5
+    warm_up: int = 1
+
+    @property
+    def slice_seconds(self) -> float:
+        """About how long a slice takes."""
+        return self.seconds + self.warm_up + OVERHEAD_SECONDS
+
+    def expected(self, contestants: int, connections: int) -> float:
+        """About how many seconds `alternate` takes."""
+        return contestants * connections * self.rounds * self.slice_seconds
 
 
 class Figures:
@@ -45,26 +64,20 @@ def alternate(
     contestants: Sequence[Contestant],
     connections: Sequence[int],
     *,
-    rounds: int,
-    seconds: int,
+    times: Times,
     progress: Progress,
 ) -> Figures:
-    """Drive each of `contestants` over each number of `connections`, `rounds` times."""
+    """Drive each of `contestants` over each number of `connections`, as long and as often as `times` says."""
     figures = Figures()
     servers = [server for contestant in contestants for server in contestant.servers]
-    for number in range(rounds):
+    for number in range(times.rounds):
         for count in connections:
             for contestant in contestants:
                 wait_until_idle(servers)
-                sample = contestant.measure(count, seconds)
+                if times.warm_up:
+                    contestant.warm_up(count, times.warm_up)
+                sample = contestant.measure(count, times.seconds)
                 figures.add(contestant.name, count, sample)
-                progress.step(
-                    seconds + WARM_UP_SECONDS + OVERHEAD_SECONDS,
-                    f"{number + 1}/{rounds}  {contestant.name} at {count}: {sample.rate:,.0f}/s",
-                )
+                did = f"{contestant.name} at {count}: {sample.rate:,.0f}/s"
+                progress.step(times.slice_seconds, f"{number + 1}/{times.rounds}  {did}")
     return figures
-
-
-def expected_seconds(contestants: int, connections: int, *, rounds: int, seconds: int) -> float:
-    """About how long `alternate` takes."""
-    return contestants * connections * rounds * (seconds + WARM_UP_SECONDS + OVERHEAD_SECONDS)

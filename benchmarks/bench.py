@@ -1,13 +1,14 @@
 """What every scenario is given: how long to measure, where the models are, a folder for what is written meanwhile."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
 
-from benchmarks.alternation import Figures, alternate
+from benchmarks import chorus
+from benchmarks.alternation import Figures, Times, alternate
 from benchmarks.bodies import json_body, real_rows
 from benchmarks.claims import Claim
 from benchmarks.contestants import Contestant
@@ -21,12 +22,16 @@ JSON = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`rounds` alternations of slices of `seconds`; `requests` for the scenario that counts them."""
+    """`requests` for the scenario that counts them. `quick`: fewer things are compared."""
 
-    seconds: int = 5
-    rounds: int = 5
+    times: Times = field(default_factory=Times)
     requests: int = 1_000_000
     quick: bool = False
+    access_log: bool = True
+
+    def __str__(self) -> str:
+        log = "with" if self.access_log else "without"
+        return f"{self.times.rounds} alternations of {self.times.seconds} s; Chorus {log} its access log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +52,20 @@ class Bench:
     progress: Progress
 
     def alternate(self, contestants: Sequence[Contestant], connections: Sequence[int]) -> Figures:
-        """Drive all in turn, as long and as often as the options say."""
-        options = self.options
-        return alternate(
-            contestants, connections, rounds=options.rounds, seconds=options.seconds, progress=self.progress
-        )
+        """Drive all in turn, as long and as often as the options say, once all are up."""
+        for contestant in contestants:
+            for server in contestant.servers:
+                _ = server.origin
+        self.progress.step(START_SECONDS, "all are up")
+        return alternate(contestants, connections, times=self.options.times, progress=self.progress)
+
+    def chorus(self, name: str, tables: str) -> Server:
+        """`chorus serve` with these tables, and otherwise its defaults."""
+        return chorus.start(name, tables, self.registry, self.folder, access_log=self.options.access_log)
+
+    def five(self, *, inline: bool) -> Server:
+        """Chorus with the five members."""
+        return self.chorus("chorus-inline" if inline else "chorus", chorus.five(inline=inline))
 
     @cached_property
     def rows(self) -> list[list[float]]:

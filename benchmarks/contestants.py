@@ -10,7 +10,6 @@ from benchmarks.histogram import quantile
 from benchmarks.process import Server
 from benchmarks.wrk import STATUS, Load, drive
 
-WARM_UP_SECONDS = 1
 UNDEGRADED = frozenset({"complete", "decided"})
 
 
@@ -62,8 +61,12 @@ class Contestant(Protocol):
     @property
     def servers(self) -> tuple[Server, ...]: ...
 
+    def warm_up(self, connections: int, seconds: int) -> None:
+        """Drive it, and forget about it."""
+        ...
+
     def measure(self, connections: int, seconds: int) -> Sample:
-        """Drive it over so many `connections` for so many `seconds`, after a warm-up that does not count.
+        """Drive it over so many `connections` for so many `seconds`.
 
         Raises:
             RunFailed: not all was answered as it should be.
@@ -84,8 +87,10 @@ class Driven:
     is_chorus: bool = False
     strict: bool = True
 
+    def warm_up(self, connections: int, seconds: int) -> None:
+        drive(self.load, connections, seconds)
+
     def measure(self, connections: int, seconds: int) -> Sample:
-        drive(self.load, connections, WARM_UP_SECONDS)
         statuses, cpu = self._statuses(), self._cpu_seconds()
         measured = drive(self.load, connections, seconds)
         cpu = self._cpu_seconds() - cpu

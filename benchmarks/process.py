@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -28,12 +29,16 @@ class ServerFailed(Exception):
 
 
 class Server:
-    """`python ARGUMENTS` in the folder of the project; `origin` is where it says that it is ready."""
+    """`python ARGUMENTS` in the folder of the project. It is ready once its `origin` has been read.
+
+    Several that are made one after the other start side by side.
+    """
 
     def __init__(self, name: str, arguments: Sequence[str], folder: Path) -> None:
         self.name = name
         self._log = folder / f"{name}.log"
-        began = time.perf_counter()
+        self.started_in = 0.0
+        self._began = time.perf_counter()
         with self._log.open("a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.leash", *arguments],
@@ -45,21 +50,21 @@ class Server:
                 start_new_session=True,  # a Ctrl-C in the terminal is for the benchmark, which then stops it
                 env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             )
-        try:
-            self.origin = self._origin()
-        except BaseException:
-            self.stop()
-            raise
-        self.started_in = time.perf_counter() - began
 
-    def _origin(self) -> str:
-        """Read what it prints until it is ready."""
+    @cached_property
+    def origin(self) -> str:
+        """Where it listens. Waits until it is ready; `started_in` is how long that was from its start, in seconds.
+
+        Raises:
+            ServerFailed: it ends before.
+        """
         assert self.process.stdout is not None
         watchdog = threading.Timer(READY_SECONDS, self.process.kill)
         watchdog.start()
         try:
             for line in self.process.stdout:
                 if found := _ORIGIN.search(line):
+                    self.started_in = time.perf_counter() - self._began
                     return found[1]
         finally:
             watchdog.cancel()

@@ -7,15 +7,11 @@ from benchmarks.bench import Result, Scenario
 from benchmarks.table import claims_table
 
 
-def section(scenario: Scenario, result: Result | None, about: str = "", problem: str = "") -> str:
-    """The tables of one scenario. Without a `result`: why there is none."""
-    parts = [f"### {scenario.name}", f"{scenario.about[0].upper()}{scenario.about[1:]}."]
-    parts += [about] if about else []
-    if result is None:
-        parts.append(f"**Failed**: {problem}")
-    else:
-        parts += [claims_table(result.claims), result.details]
-    return "\n\n".join(part for part in parts if part)
+def section(scenario: Scenario, found: Result | str, about: str = "") -> str:
+    """The tables of one scenario, or why there are none. `about`: where and how it was measured."""
+    told = [f"**Failed**: {found}"] if isinstance(found, str) else [claims_table(found.claims), found.details]
+    sentence = f"{scenario.about[0].upper()}{scenario.about[1:]}."
+    return "\n\n".join(part for part in (f"### {scenario.name}", sentence, about, *told) if part)
 
 
 def write_sections(path: Path, sections: Mapping[str, str]) -> None:
@@ -36,5 +32,5 @@ def replaced(text: str, name: str, written: str) -> str:
     before, found, rest = text.partition(begin)
     _, found_end, after = rest.partition(end)
     if not (found and found_end):
-        raise ValueError(f"no place for {name} in the file: it needs a line {begin.strip()} and a line {end.strip()}")
+        raise ValueError(f"no place for {name}: the file needs the lines {begin.strip()} and {end.strip()}")
     return f"{before}{begin}{written}{end}{after}"

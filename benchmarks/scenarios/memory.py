@@ -8,7 +8,7 @@ from urllib.request import urlopen
 
 import msgspec
 
-from benchmarks import chorus, proc
+from benchmarks import proc
 from benchmarks.bench import Bench, Options, Result, Scenario
 from benchmarks.claims import Bound, Claim
 from benchmarks.contestants import Driven
@@ -44,12 +44,12 @@ def expected(options: Options) -> float:
 
 def run(bench: Bench) -> Result:
     requests = bench.options.requests
-    with chorus.start("chorus", chorus.five(inline=False), bench.registry, bench.folder) as server:
+    with bench.five(inline=False) as server:
         asked = Driven("chorus", (server,), bench.one_row(server), is_chorus=True)
         done, looks = 0, []
         for share in SHARES:
             while done < share * requests:
-                sample = asked.measure(CONNECTIONS, bench.options.seconds)
+                sample = asked.measure(CONNECTIONS, bench.options.times.seconds)
                 done += sample.requests
                 bench.progress.step(sample.requests / GUESSED_RATE, f"{done:,} of {requests:,}: {sample.rate:,.0f}/s")
             looks.append(sizes(server))

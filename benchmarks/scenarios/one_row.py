@@ -4,13 +4,12 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 
 from benchmarks import chorus
-from benchmarks.alternation import Figures, expected_seconds
+from benchmarks.alternation import Figures
 from benchmarks.bench import START_SECONDS, Bench, Options, Result, Scenario, answer_size
 from benchmarks.bodies import json_body
 from benchmarks.claims import Bound, Claim
 from benchmarks.contestants import Driven, Sample
 from benchmarks.details import figures_table
-from benchmarks.process import Server
 
 HELLO, PROCESSES, INLINE = "hello", "chorus", "chorus inline"
 GATHER, ORIGINALS = "gather", "gather originals"
@@ -23,14 +22,13 @@ def connections(options: Options) -> tuple[int, ...]:
 
 def expected(options: Options) -> float:
     contestants = 4 if options.quick else 5
-    slices = expected_seconds(contestants, len(connections(options)), rounds=options.rounds, seconds=options.seconds)
-    return START_SECONDS + slices
+    return START_SECONDS + options.times.expected(contestants, len(connections(options)))
 
 
 def run(bench: Bench) -> Result:
     with ExitStack() as opened:
-        inline = opened.enter_context(start_chorus(bench, inline=True))
-        processes = opened.enter_context(start_chorus(bench, inline=False))
+        inline = opened.enter_context(bench.five(inline=True))
+        processes = opened.enter_context(bench.five(inline=False))
         size = answer_size(processes.origin, json_body(bench.rows[:1]))
         hello = opened.enter_context(bench.baseline("hello", "hello", str(size)))
         contestants = [
@@ -41,14 +39,8 @@ def run(bench: Bench) -> Result:
         ]
         if not bench.options.quick:
             contestants.append(gather(bench, opened, ORIGINALS, "original"))
-        bench.progress.step(START_SECONDS, "all are up")
         figures = bench.alternate(contestants, connections(bench.options))
     return Result(tuple(claims(figures)), figures_table(figures))
-
-
-def start_chorus(bench: Bench, *, inline: bool) -> Server:
-    name = "chorus-inline" if inline else "chorus"
-    return chorus.start(name, chorus.five(inline=inline), bench.registry, bench.folder)
 
 
 def gather(bench: Bench, opened: ExitStack, name: str, kind: str) -> Driven:

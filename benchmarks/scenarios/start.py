@@ -10,15 +10,16 @@ GUESSED_SECONDS = 3.0
 
 
 def expected(options: Options) -> float:
-    return GUESSED_SECONDS * options.rounds
+    return GUESSED_SECONDS * options.times.rounds
 
 
 def run(bench: Bench) -> Result:
     times = []
-    for number in range(bench.options.rounds):
-        with chorus.start(f"start-{number}", chorus.five(inline=False), bench.registry, bench.folder) as server:
+    for number in range(bench.options.times.rounds):
+        with bench.chorus(f"start-{number}", chorus.five(inline=False)) as server:
+            _ = server.origin
             times.append(server.started_in)
-        bench.progress.step(GUESSED_SECONDS, f"{number + 1}/{bench.options.rounds}  {times[-1]:.2f} s")
+        bench.progress.step(GUESSED_SECONDS, f"{number + 1}/{bench.options.times.rounds}  {times[-1]:.2f} s")
     return Result((Claim("from the command to ready", Spread(tuple(times)), Bound(MOST_SECONDS), " s"),))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 
 from benchmarks import chorus
-from benchmarks.alternation import Figures, Of, expected_seconds
+from benchmarks.alternation import Figures, Of
 from benchmarks.bench import JSON, START_SECONDS, Bench, Options, Result, Scenario, answer_size
 from benchmarks.bodies import json_body
 from benchmarks.claims import Bound, Claim
@@ -21,39 +21,41 @@ from models.registry import Registry
 
 ELSEWHERE = "xgboost"
 SHARE, LATE_SECONDS, DEADLINE_MS = 0.1, 0.5, 100
-CONNECTIONS = (16, 64)
+BEYOND_MS = 10  # the deadline, for an answer to leave and arrive
 HELLO = "hello"
 RULES = {"pool": "log_pool", "hard": "hard"}
 STEADY, LATE = "steady", "straggler"
-BEYOND_MS = 10
 STATUSES = ("complete", "decided", "partial")
 
 
+def connections(options: Options) -> tuple[int, ...]:
+    return (16,) if options.quick else (16, 64)
+
+
 def expected(options: Options) -> float:
-    return START_SECONDS + expected_seconds(5, len(CONNECTIONS), rounds=options.rounds, seconds=options.seconds)
+    return START_SECONDS + options.times.expected(5, len(connections(options)))
 
 
 def run(bench: Bench) -> Result:
+    counts = connections(bench.options)
     with ExitStack() as opened:
         contestants = [*driven(bench, opened, STEADY, 0.0), *driven(bench, opened, LATE, SHARE)]
         size = answer_size(contestants[0].servers[0].origin, json_body(bench.rows[:1]))
         hello = opened.enter_context(bench.baseline("hello", "hello", str(size)))
-        bench.progress.step(START_SECONDS, "all are up")
-        figures = bench.alternate([Driven(HELLO, (hello,), bench.one_row(hello)), *contestants], CONNECTIONS)
-    return Result(tuple(claims(figures)), f"{figures_table(figures)}\n\n{statuses_table(figures)}")
+        figures = bench.alternate([Driven(HELLO, (hello,), bench.one_row(hello)), *contestants], counts)
+    return Result(tuple(claims(figures, counts)), f"{figures_table(figures)}\n\n{statuses_table(figures)}")
 
 
 def driven(bench: Bench, opened: ExitStack, kind: str, share: float) -> list[Driven]:
     """A Chorus with four workers and one member elsewhere, once for each rule."""
     arguments = (str(bench.registry), ELSEWHERE, str(share), str(LATE_SECONDS))
     elsewhere = opened.enter_context(bench.baseline(f"{kind}-member", "straggler", *arguments))
-    here = [name for name in chorus.MEMBERS if name != ELSEWHERE]
-    tables = "".join(chorus.local(name, inline=False) for name in here)
+    tables = "".join(chorus.local(name, inline=False) for name in chorus.MEMBERS if name != ELSEWHERE)
     tables += remote(Registry(bench.registry), elsewhere.origin)
     tables += "".join(
         chorus.ensemble(chorus.MEMBERS, name, rule=f'"{rule}"', timeout_ms=DEADLINE_MS) for name, rule in RULES.items()
     )
-    server = opened.enter_context(chorus.start(kind, tables, bench.registry, bench.folder))
+    server = opened.enter_context(bench.chorus(kind, tables))
     return [
         Driven(f"{name}, {kind}", (server,), load_of(bench, server.origin, name), is_chorus=True, strict=False)
         for name in RULES
@@ -72,12 +74,12 @@ def remote(registry: Registry, origin: str) -> str:
     return f"[backends.{ELSEWHERE}]\n{where}features = {features}\nlabels = {labels}\n"
 
 
-def claims(figures: Figures) -> Iterable[Claim]:
-    for count in CONNECTIONS:
+def claims(figures: Figures, counts: Iterable[int]) -> Iterable[Claim]:
+    p99, p999 = latency(0.99), latency(0.999)
+    for count in counts:
         for name in (f"{rule}, {kind}" for kind in (STEADY, LATE) for rule in RULES):
             yield Claim(f"errors at {count}: {name}", figures.spread(name, count, errors), Bound(most=0), exact=True)
         pool, hard = (f"{rule}, {LATE}" for rule in RULES)
-        p999 = latency(0.999)
         beyond = pairwise(lambda a, b: a - b, figures.each(pool, count, p999), figures.each(HELLO, count, p999))
         yield Claim(f"p99.9 at {count}: {pool} - hello", beyond, Bound(DEADLINE_MS + BEYOND_MS), " ms")
         for name in (pool, hard):
@@ -85,7 +87,7 @@ def claims(figures: Figures) -> Iterable[Claim]:
             yield Claim(f"complete or decided at {count}: {name}", share, Bound(least=85), " %")
         rates = figures.ratio(pool, f"pool, {STEADY}", count, lambda sample: sample.rate)
         yield Claim(f"throughput at {count}: {pool} / {STEADY}", rates, Bound(least=0.5))
-        tails = figures.ratio(hard, f"hard, {STEADY}", count, latency(0.99))
+        tails = figures.ratio(hard, f"hard, {STEADY}", count, p99)
         yield Claim(f"p99 at {count}: {hard} / {STEADY}", tails, Bound(most=2))
 
 

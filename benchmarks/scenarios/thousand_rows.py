@@ -11,7 +11,7 @@ import msgspec
 
 from backends.oip import HEADER_LENGTH
 from benchmarks import chorus
-from benchmarks.alternation import Figures, expected_seconds
+from benchmarks.alternation import Figures
 from benchmarks.baselines.direct import Printed
 from benchmarks.bench import JSON, START_SECONDS, Bench, Options, Result, Scenario
 from benchmarks.bodies import binary_body, json_body, repeated
@@ -23,16 +23,20 @@ from benchmarks.table import table
 from benchmarks.wrk import Load, write_bodies
 
 ROWS = 1000
-CONNECTIONS = (1, 8)
-DIRECT, PROCESSES, INLINE = "direct", "chorus", "chorus inline"
-PATIENCE_MS = 10_000  # whoever sends a thousand rows waits longer than the usual second
+DIRECT = "direct"
+KINDS = PROCESSES, INLINE = "chorus", "chorus inline"
+
+
+def connections(options: Options) -> tuple[int, ...]:
+    return (8,) if options.quick else (1, 8)
 
 
 def expected(options: Options) -> float:
-    return START_SECONDS + expected_seconds(5, len(CONNECTIONS), rounds=options.rounds, seconds=options.seconds)
+    return START_SECONDS + options.times.expected(5, len(connections(options)))
 
 
 def run(bench: Bench) -> Result:
+    counts = connections(bench.options)
     rows = repeated(bench.rows, ROWS)
     binary, length = binary_body(rows)
     as_json = write_bodies(bench.folder / "rows.json", [json_body(rows)])
@@ -40,21 +44,14 @@ def run(bench: Bench) -> Result:
     headers = {"Content-Type": "application/octet-stream", HEADER_LENGTH: str(length)}
     with ExitStack() as opened:
         contestants: list[Driven | Direct] = [Direct(bench.registry)]
-        for name in (PROCESSES, INLINE):
-            server = opened.enter_context(start_chorus(bench, inline=name == INLINE))
+        servers = {name: opened.enter_context(bench.five(inline=name == INLINE)) for name in KINDS}
+        for name, server in servers.items():
             v1 = Load(f"{server.origin}/v1/models/{chorus.ENSEMBLE}:predict", as_json, JSON)
             v2 = Load(f"{server.origin}/v2/models/{chorus.ENSEMBLE}/infer", as_binary, headers)
             contestants.append(Driven(f"{name}, binary", (server,), v2, is_chorus=True))
             contestants.append(Driven(f"{name}, JSON", (server,), v1, is_chorus=True))
-        bench.progress.step(START_SECONDS, "all are up")
-        figures = bench.alternate(contestants, CONNECTIONS)
-    return Result(tuple(claims(figures)), f"{rows_table(figures)}\n\n{figures_table(figures)}")
-
-
-def start_chorus(bench: Bench, *, inline: bool) -> Server:
-    tables = "".join(chorus.local(name, inline=inline) for name in chorus.MEMBERS)
-    tables += chorus.ensemble(chorus.MEMBERS, timeout_ms=PATIENCE_MS)
-    return chorus.start("inline" if inline else "processes", tables, bench.registry, bench.folder)
+        figures = bench.alternate(contestants, counts)
+    return Result(tuple(claims(figures, counts)), f"{rows_table(figures)}\n\n{figures_table(figures)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +62,9 @@ class Direct:
     name: str = DIRECT
     servers: tuple[Server, ...] = ()
 
+    def warm_up(self, connections: int, seconds: int) -> None:
+        """Each slice is another process, which warms up by itself."""
+
     def measure(self, connections: int, seconds: int) -> Sample:
         arguments = ["-m", "benchmarks.baselines.direct", str(self.registry), str(ROWS), str(seconds)]
         done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, check=False)
@@ -74,9 +74,9 @@ class Direct:
         return Sample(said.calls, said.seconds, said.cpu_seconds)
 
 
-def claims(figures: Figures) -> Iterable[Claim]:
-    for count in CONNECTIONS:
-        for name in (PROCESSES, INLINE):
+def claims(figures: Figures, counts: Iterable[int]) -> Iterable[Claim]:
+    for count in counts:
+        for name in KINDS:
             for form, least in (("binary", 0.5), ("JSON", 0.2)):
                 against = figures.ratio(f"{name}, {form}", DIRECT, count, lambda sample: sample.rate)
                 yield Claim(f"rows/s at {count}: {name}, {form} / direct", against, Bound(least=least))

@@ -13,6 +13,7 @@ from benchmarks.bench import Bench, Options, Result, Scenario
 from benchmarks.chorus import MEMBERS
 from benchmarks.contestants import RunFailed
 from benchmarks.machine import stamp
+from benchmarks.others import Others
 from benchmarks.process import ServerFailed
 from benchmarks.progress import Progress, words
 from benchmarks.report import section, write_sections
@@ -101,13 +102,15 @@ def run(chosen: Sequence[Scenario], options: Options, registry: Path, *, write: 
     problems = 0
     for number, scenario in enumerate(chosen):
         progress.begin(scenario.name, sum(one.expected(options) for one in chosen[:number]))
+        others = Others()
         with tempfile.TemporaryDirectory(prefix="chorus-bench-") as folder:
             found = outcome(scenario, Bench(options, registry, Path(folder), progress))
+        disturbed = str(others)
         if isinstance(found, str):
             problems += 1
             click.echo(f"error: {scenario.name}: {found}", err=True)
-        click.echo(f"{section(scenario, found)}\n")
-        sections[scenario.name] = section(scenario, found, about)
+        click.echo(f"{section(scenario, found, disturbed)}\n")
+        sections[scenario.name] = section(scenario, found, about, disturbed)
     if write:
         write_sections(README, sections)
     return not problems

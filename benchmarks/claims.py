@@ -32,18 +32,22 @@ class Claim:
 
     @property
     def mark(self) -> Mark:
-        """What the median says, if the alternations agree well enough to say anything. Exact figures must all hold."""
+        """What the value says, if the alternations agree well enough to say anything."""
         if self.bound is None:
             return ""
-        if self.exact:
-            held = all(map(self.bound.holds, self.figure.values))
-        elif not self.figure.steady:
+        if not (self.exact or self.figure.steady):
             return "not measured"
-        else:
-            held = self.bound.holds(self.figure.median)
+        held = self.bound.holds(self.value)
         if self.bound.goal:
             return "goal met" if held else "goal missed"
         return "met" if held else "missed"
+
+    @property
+    def value(self) -> float:
+        """The median; of what is counted the worst, which is what its mark goes by."""
+        if not self.exact:
+            return self.figure.median
+        return min(self.figure.values) if self.bound and self.bound.least is not None else max(self.figure.values)
 
     @property
     def within(self) -> int:

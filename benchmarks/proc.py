@@ -52,6 +52,17 @@ def cpu_seconds(root: int) -> float:
     return sum(stats[pid].cpu_seconds for pid in tree(root, stats))
 
 
+def busy_seconds() -> float:
+    """The processor time of all that runs on this machine, and what its host took, since it was started."""
+    return read_busy((PROC / "stat").read_text())
+
+
+def read_busy(text: str) -> float:
+    """The seconds of the first line of /proc/stat in which a core was not idle."""
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, text.split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / TICKS
+
+
 def pss_bytes(pid: int) -> int:
     """The proportional set size: the process's own memory, and its share of what it shares with others.
 

@@ -7,11 +7,11 @@ from benchmarks.bench import Result, Scenario
 from benchmarks.table import claims_table
 
 
-def section(scenario: Scenario, found: Result | str, about: str = "") -> str:
-    """The tables of one scenario, or why there are none. `about`: where and how it was measured."""
+def section(scenario: Scenario, found: Result | str, *about: str) -> str:
+    """The tables of one scenario, or why there are none. `about`: paragraphs on where and how it was measured."""
     told = [f"**Failed**: {found}"] if isinstance(found, str) else [claims_table(found.claims), found.details]
     sentence = f"{scenario.about[0].upper()}{scenario.about[1:]}."
-    return "\n\n".join(part for part in (f"### {scenario.name}", sentence, about, *told) if part)
+    return "\n\n".join(part for part in (f"### {scenario.name}", sentence, *about, *told) if part)
 
 
 def write_sections(path: Path, sections: Mapping[str, str]) -> None:

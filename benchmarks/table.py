@@ -31,7 +31,7 @@ def _line(claim: Claim) -> tuple[str, ...]:
     mark = f"**{claim.mark}**" if claim.mark in ("missed", "not measured") else claim.mark
     if claim.mark == "not measured":
         mark += f" (held in {claim.within} of {len(figure.values)})"
-    return claim.what, f"{shown(figure.median)}{claim.unit}", spread, _target(claim.bound, claim.unit), mark
+    return claim.what, f"{shown(claim.value)}{claim.unit}", spread, _target(claim.bound, claim.unit), mark
 
 
 def _target(bound: Bound | None, unit: str) -> str:

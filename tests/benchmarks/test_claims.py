@@ -32,4 +32,6 @@ def test_what_spreads_too_far_was_not_measured_whatever_the_median_says() -> Non
 
 def test_what_is_counted_must_hold_every_time_and_has_no_noise() -> None:
     assert claim(0, 0, 0, bound=Bound(most=0), exact=True).mark == "met"
-    assert claim(0, 0, 7, bound=Bound(most=0), exact=True).mark == "missed"
+    seven = claim(0, 0, 7, bound=Bound(most=0), exact=True)
+    assert (seven.mark, seven.value) == ("missed", 7)
+    assert claim(5, 3, 4, bound=Bound(least=3), exact=True).value == 3

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from benchmarks import proc
-from benchmarks.proc import Stat, read_pss, read_stat, tree
+from benchmarks.proc import Stat, read_busy, read_pss, read_stat, tree
 
 STAT = "42 (a b) R 7) S 7 42 42 0 -1 4194304 164 5 0 0 150 25 30 5 20 0 1 0 12345 6 7"
 
@@ -28,11 +28,20 @@ def test_the_proportional_set_size_is_in_bytes() -> None:
         read_pss("Rss: 9 kB\n")
 
 
+def test_a_machine_is_busy_when_it_is_not_idle_and_does_not_wait_for_a_disk() -> None:
+    first = f"cpu  {' '.join(str(10**at) for at in range(10))}"
+    assert (
+        read_busy(f"{first}\ncpu0 1 2 3 4 5 6 7 8 9 10\n")
+        == (1 + 10 + 100 + 100_000 + 1_000_000 + 10_000_000) / proc.TICKS
+    )
+
+
 def test_this_process_is_there_and_its_time_passes() -> None:
     before, began = proc.cpu_seconds(os.getpid()), time.process_time()
     while time.process_time() - began < 5 / proc.TICKS:
         pass
     assert proc.cpu_seconds(os.getpid()) - before >= 4 / proc.TICKS
+    assert proc.busy_seconds() >= proc.cpu_seconds(os.getpid())
     assert proc.pss_bytes(os.getpid()) > 1e6
 
 

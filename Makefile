@@ -1,11 +1,11 @@
-# The two commands of the README. Each sets up all it needs: a virtual environment in .venv, with everything installed.
+# The commands of the README. Each sets up all it needs: a virtual environment in .venv, with everything installed.
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: serve test lint clean
+.PHONY: serve test bench lint clean
 
 serve: $(INSTALLED)  ## train what the registry lacks, then serve chorus.toml
 	@$(BIN)/chorus train --missing
@@ -15,6 +15,12 @@ test: $(INSTALLED)  ## run all tests
 	@tests/packages
 	@$(BIN)/python tests/environments.py
 	@$(BIN)/pytest
+
+bench: $(INSTALLED)  ## measure Chorus next to its baselines; QUICK=1, SCENARIOS="one-row straggler", SECONDS=2, ROUNDS=3, WRITE=1
+	@benchmarks/packages
+	@$(BIN)/chorus train --missing
+	@$(BIN)/python -m benchmarks $(SCENARIOS) $(if $(QUICK),--quick) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(WRITE),--write)
 
 lint: $(INSTALLED)  ## linters and type checks
 	@$(BIN)/ruff check .

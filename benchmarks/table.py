@@ -1,0 +1,49 @@
+"""Tables in Markdown, which are as readable on a terminal."""
+
+from collections.abc import Iterable, Sequence
+
+from benchmarks.claims import Bound, Claim
+
+HEADINGS = ("", "measured", "spread", "target", "")
+
+
+def claims_table(claims: Iterable[Claim]) -> str:
+    """One line for each claim, with its mark."""
+    return table(HEADINGS, [_line(claim) for claim in claims])
+
+
+def table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """All columns but the first are aligned to the right, as figures are."""
+    rows = [list(headings), *map(list, lines)]
+    widths = [max(3, *(len(row[at]) for row in rows)) for at in range(len(headings))]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "\n".join(_row(row, widths) for row in (rows[0], rule, *rows[1:]))
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *others = zip(cells, widths, strict=True)
+    return f"| {' | '.join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)])} |"
+
+
+def _line(claim: Claim) -> tuple[str, ...]:
+    figure = claim.figure
+    spread = "" if claim.exact or len(figure.values) == 1 else f"{figure.relative:.0%}"
+    mark = f"**{claim.mark}**" if claim.mark in ("missed", "not measured") else claim.mark
+    if claim.mark == "not measured":
+        mark += f" (held in {claim.within} of {len(figure.values)})"
+    return claim.what, f"{shown(claim.value)}{claim.unit}", spread, _target(claim.bound, claim.unit), mark
+
+
+def _target(bound: Bound | None, unit: str) -> str:
+    if bound is None:
+        return ""
+    parts = [] if bound.most is None else [f"at most {shown(bound.most)}{unit}"]
+    parts += [] if bound.least is None else [f"at least {shown(bound.least)}{unit}"]
+    return ("goal: " if bound.goal else "") + ", ".join(parts)
+
+
+def shown(value: float) -> str:
+    """Three digits that count, and no exponent."""
+    if value == 0 or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) < 1 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -12,10 +12,12 @@ from server.composites.serving import composite
 from server.composition import Composition
 from server.config import ConfigError
 from server.consistency import innermost_first, table_of
+from server.layering import Spare
 from server.loading import version_of
 from server.opening import open_local, open_remote, open_worker
 from server.plan import Plan
 from server.settings import RemoteSettings
+from server.spares import Spares
 
 
 @asynccontextmanager
@@ -30,24 +32,26 @@ async def composed(plan: Plan, states: Mapping[str, State]) -> AsyncIterator[Com
         context = Context(Reaper(), opened)
         opened.push_async_callback(context.reaper.close)
         served: dict[str, Served] = {}
+        spares = Spares()
         for name in plan.config.backends:
-            served[name] = await _open(opened, plan, registry, name, states)
+            served[name] = await _open(opened, plan, registry, name, states, spares.of(name))
         for name in innermost_first(plan.config.composites):
             served[name] = _composite(name, plan.config.composites[name], served, context)
+        spares.served = served
         yield Composition({name: served[name] for name in plan.config.names}, plan.config.default)
 
 
 async def _open(
-    opened: AsyncExitStack, plan: Plan, registry: Registry, name: str, states: Mapping[str, State]
+    opened: AsyncExitStack, plan: Plan, registry: Registry, name: str, states: Mapping[str, State], spare: Spare
 ) -> Served:
     settings = plan.config.backends[name]
     if isinstance(settings, RemoteSettings):
-        return await open_remote(opened, name, settings)
+        return await open_remote(opened, name, settings, spare)
     version = version_of(settings, registry, plan.pinned[name])
     if settings.inline:
         return await open_local(opened, name, settings, version)
     channel = Channel(plan.socket(name), longest=plan.longest_call)
-    return open_worker(opened, name, settings, version, channel, states[name])
+    return open_worker(opened, name, settings, version, channel, states[name], spare)
 
 
 def _composite(name: str, settings: CompositeSettings, served: Mapping[str, Served], context: Context) -> Served:

@@ -27,6 +27,15 @@ BACKEND = {
     "limit": Key("so many calls may be under way"),
     "queue": Key("so many more may wait; the next is refused at once"),
     "batch": Key("requests that come at once are asked as one; unless given only models of the registry", True),
+    "breaker": Key("leave an address alone that fails, and try it now and then"),
+    "retry": Key("try once more where that can help, does no harm, and is needed for an answer"),
+    "hedge": Key("ask another replica, too, when one takes longer than nearly always; the first answer counts"),
+    "cache": Key(
+        "give answers again for ttl_s seconds; true: 10000 of them for a minute", {"entries": 10000, "ttl_s": 60}
+    ),
+    "coalesce": Key("ask once for those who ask the same at the same time"),
+    "idempotent": Key("asking twice does no more than asking once; false: it is never tried again"),
+    "cost": Key("of a call, in any unit; over 0: no call is made that may turn out not to be needed"),
     "inline": Key("in the server's own process: less isolation, less latency"),
     "threads": Key("for one call"),
     "python": Key("a function of yours, called with the columns by name", "rules:predict"),

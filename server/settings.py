@@ -14,6 +14,8 @@ from server.composites.ensemble import EnsembleSettings
 from server.composites.kind import CompositeSettings
 from server.values import (
     BatchSettings,
+    CacheSettings,
+    Cost,
     Count,
     CountOrNone,
     Fronts,
@@ -31,6 +33,7 @@ from server.values import (
 
 __all__ = [
     "BackendSettings",
+    "CacheSettings",
     "Config",
     "DebugSettings",
     "EnsembleSettings",
@@ -86,13 +89,23 @@ class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What every backend has: `limit` calls under way, `queue` calls that wait, `timeout_ms` for each.
 
     `batch` None: only where it is known to be safe, with a model of the registry, which was tried row by row and all at
-    once.
+    once. `breaker`, `retry` and `hedge` are for what runs elsewhere, not for what is inline.
     """
 
     timeout_ms: Milliseconds | None = None
     limit: Count = 32
     queue: CountOrNone = 64
     batch: bool | BatchSettings | None = None
+    breaker: bool = True
+    retry: bool = True
+    hedge: bool = False
+    cache: bool | CacheSettings = False
+    coalesce: bool = False
+
+    @property
+    def kept(self) -> CacheSettings | None:
+        """What is kept of its answers."""
+        return CacheSettings() if self.cache is True else self.cache or None
 
 
 class LocalSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind", tag="local"):
@@ -115,7 +128,8 @@ class RemoteSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind
 
     All features are one tensor, `input`, or each is a tensor (n, 1) that `inputs` names. `gives = "labels"`: the output
     is no probabilities but a label per row, a string or an integer. `outputs`: those of a transform, as those of a
-    function; columns of float32 are one tensor, `output`.
+    function; columns of float32 are one tensor, `output`. What is not `idempotent` is never tried again, what has a
+    `cost` never tried twice at once.
     """
 
     model: Model
@@ -132,6 +146,8 @@ class RemoteSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind
     binary: bool = True
     throttle: ThrottleSettings | None = None
     temperature: Temperature | None = None
+    idempotent: bool = True
+    cost: Cost = 0.0
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -146,7 +162,7 @@ class PythonSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind
     A feature is `name`, or `name:DATATYPE` where it is no float32, or `name:DATATYPE[3,4]` where it is no column but a
     tensor; so are the `outputs` of a transform. `path`: the folder that Python looks in first,
     absolute once read, in the file relative to the file's own folder. `example`: a row to try it with at the start, and
-    to show callers. `inline`: as of a model of the registry.
+    to show callers. `inline`: as of a model of the registry; `idempotent` and `cost`: as of a remote.
     """
 
     python: Function
@@ -159,6 +175,8 @@ class PythonSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind
     temperature: Temperature | None = None
     example: tuple[Any, ...] = ()
     inline: bool = False
+    idempotent: bool = True
+    cost: Cost = 0.0
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -214,7 +214,7 @@ steps = st.lists(st.tuples(st.floats(0, 3), st.sampled_from(["good", "bad", "sil
 def test_whatever_happens_there_is_at_most_one_call_in_each_wait(
     happens: list[tuple[float, str]], chance: float
 ) -> None:
-    """While it is open each call is either refused or the only probe, and failing probes are never less than 1 s apart."""
+    """While it is open a call is refused or the only probe, and probes that fail are never less than 1 s apart."""
     one, now = failed(chance=chance), 0.0
     failed_at: list[float] = [0.0]
     for passed, said in happens:

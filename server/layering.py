@@ -1,0 +1,123 @@
+"""The layers around a model, in their order; `backends.layers` has one file for each.
+
+Outermost first: observe, gate, cache, coalesce, limit, batch, retry, hedge, replicas; around each address: gate,
+breaker, rest, throttle, attempt, timeout.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from backends.base import Backend, Layer, stack
+from backends.circuit import Circuit
+from backends.keep import Keep
+from backends.layers.attempt import Attempt
+from backends.layers.batch import Batch
+from backends.layers.breaker import Breaker
+from backends.layers.cache import Cache
+from backends.layers.coalesce import Coalesce
+from backends.layers.gate import Gate
+from backends.layers.hedge import Hedge
+from backends.layers.limit import Limit
+from backends.layers.observe import Observe
+from backends.layers.replicas import Replicas
+from backends.layers.retry import Retry
+from backends.layers.timeout import Timeout
+from backends.question import Question
+from backends.replica import Replica
+from backends.served import State
+from backends.vitals import Vitals
+from server.settings import BackendSettings, LocalSettings, rows_per_batch
+
+Spare = Callable[[], bool]
+"""Whether whoever holds a backend can do without it now."""
+
+
+def guarded(
+    settings: BackendSettings,
+    vitals: Vitals,
+    state: State,
+    circuit: Circuit,
+    spare: Spare,
+    *,
+    rest: Sequence[Layer] = (),
+) -> list[Layer]:
+    """The layers of an address that may be left alone; `rest` are those between the breaker and the attempt."""
+    if not settings.breaker:
+        return [*rest, *tried(settings, vitals)]
+    breaker = partial(Breaker, circuit=circuit, state=state, spare=spare)
+    return [breaker, *rest, *tried(settings, vitals, circuit, spare)]
+
+
+def tried(
+    settings: BackendSettings, vitals: Vitals, circuit: Circuit | None = None, spare: Spare = lambda: True
+) -> list[Layer]:
+    """One try: judged, and bounded in time."""
+    seconds = None if settings.timeout_ms is None else settings.timeout_ms / 1e3
+    return [
+        partial(Attempt, latency=vitals.latency, statistics=vitals.statistics, circuit=circuit, spare=spare),
+        partial(Timeout, seconds=seconds),
+    ]
+
+
+def replicated(replicas: Sequence[Replica], settings: BackendSettings, vitals: Vitals, *, idempotent: bool) -> Backend:
+    """`replicas` as one backend, tried again where that is allowed."""
+    together = Replicas(replicas)
+    backend: Backend = together if len(replicas) > 1 else replicas[0].backend
+    if settings.hedge:
+        backend = Hedge(
+            together,
+            budget=vitals.budget,
+            bound=vitals.bound,
+            latency=vitals.latency,
+            statistics=vitals.statistics,
+        )
+    if settings.retry and idempotent:
+        backend = Retry(
+            backend,
+            budget=vitals.budget,
+            latency=vitals.latency,
+            statistics=vitals.statistics,
+            is_askable=lambda: together.has_another(()),
+        )
+    return backend
+
+
+def spare_beside(replicas: Sequence[Replica], index: int, spare: Spare) -> Spare:
+    """Whether the replica at `index` can be done without: if there is another, or the backend is `spare` itself."""
+
+    def is_spare() -> bool:
+        return any(one.there for at, one in enumerate(replicas) if at != index) or spare()
+
+    return is_spare
+
+
+def layered(
+    backend: Backend, settings: BackendSettings, vitals: Vitals, state: State, name: str, version: str
+) -> Backend:
+    """`backend` within what is around all of its addresses."""
+    statistics = vitals.statistics
+    question = Question(name, version)
+    layers: list[Layer] = [partial(Observe, statistics=statistics, latency=vitals.latency), partial(Gate, state=state)]
+    if (kept := settings.kept) is not None:
+        keep = Keep(entries=kept.entries, most=kept.max_bytes, ttl=kept.ttl_s)
+        layers.append(partial(Cache, keep=keep, question=question, statistics=statistics))
+    if settings.coalesce:
+        layers.append(partial(Coalesce, question=question, statistics=statistics))
+    layers.append(
+        partial(
+            Limit,
+            bound=vitals.bound,
+            waiting=settings.queue,
+            statistics=statistics,
+            latency=vitals.latency,
+            budget=vitals.budget,
+        )
+    )
+    if (max_rows := batch_rows(settings)) is not None:
+        layers.append(partial(Batch, max_rows=max_rows, statistics=statistics))
+    return stack(backend, *layers)
+
+
+def batch_rows(settings: BackendSettings) -> int | None:
+    """The rows of a batch at most; None without batches."""
+    return rows_per_batch(settings.batch, isinstance(settings, LocalSettings))

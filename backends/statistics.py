@@ -37,6 +37,10 @@ class Statistics:
         self.in_flight += 1
         self.rows.add(rows)
 
+    def count_resend(self) -> None:
+        """A request was sent again, over another connection."""
+        self.resends += 1
+
     def end(self, fate: str, seconds: float | None = None) -> None:
         """Close a call; `seconds` only of calls that were answered, for others say nothing about the backend."""
         self.in_flight -= 1

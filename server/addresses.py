@@ -5,26 +5,24 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
-import aiohttp
-
 from backends.base import Layer, stack
 from backends.circuit import Circuit
 from backends.layers.gate import Gate
 from backends.layers.rest import Rest
 from backends.layers.throttle import Throttle
 from backends.layers.verified import Verified
-from backends.oip import Oip
+from backends.oip import Oip, noticing
 from backends.replica import Replica
 from backends.served import Phase, State
 from backends.vitals import Vitals
 from models.types import Signature
 from server.layering import Spare, guarded, spare_beside
+from server.resolver import Resolver
+from server.sessions import connector_to, session_on
 from server.settings import RemoteSettings
 from server.targets import target
+from server.threads import thread_for
 from server.verification import verifying
-
-Connect = Callable[..., aiohttp.ClientSession]
-"""A session on a connector, with traces."""
 
 BEST: tuple[Phase, ...] = ("ready", "misfit", "unverified")
 """What is said of several addresses: that one may be asked, else that one is wrong, which needs someone's attention."""
@@ -37,7 +35,6 @@ async def open_addresses(
     state: State,
     vitals: Vitals,
     spare: Spare,
-    connect: Connect,
 ) -> list[Replica]:
     """All addresses of a model; `state` is that of all of them together."""
     states = [State(phase="unverified") for _ in settings.urls]
@@ -55,7 +52,7 @@ async def open_addresses(
             rest=[Rest, *_throttle(settings, places)],
         )
         layers: list[Layer] = [partial(Gate, state=own), *judged]
-        inner = await _open(opened, settings, signature, url, own, changed, connect)
+        inner = await _open(opened, settings, signature, url, own, changed, vitals)
         replicas.append(Replica(url, stack(inner, *layers), own, circuit))
     return replicas
 
@@ -72,15 +69,18 @@ async def _open(
     url: str,
     state: State,
     changed: Callable[[], None],
-    connect: Connect,
+    vitals: Vitals,
 ) -> Verified:
     there = target(settings, signature, url)
-    aside = await opened.enter_async_context(connect(aiohttp.TCPConnector(limit=1)))
+    resolver = Resolver(opened.enter_context(thread_for(url)))
+    aside = await opened.enter_async_context(session_on(connector_to(resolver, 1)))
     about = there.url.removesuffix("/infer")
     verification = await opened.enter_async_context(verifying(aside, about, there, state, changed))
-    connector = aiohttp.TCPConnector(limit=settings.limit)
-    session = await opened.enter_async_context(connect(connector, [verification.trace()]))
-    return Verified(Oip(session, there, temperature=settings.temperature), knowledge=verification)
+    traces = [noticing(verification.trace())]
+    session = await opened.enter_async_context(session_on(connector_to(resolver, settings.limit), traces))
+    on_resend = vitals.statistics.count_resend if settings.idempotent else None
+    oip = Oip(session, there, temperature=settings.temperature, on_resend=on_resend)
+    return Verified(oip, knowledge=verification)
 
 
 def _throttle(settings: RemoteSettings, places: asyncio.Semaphore) -> list[Layer]:

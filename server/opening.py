@@ -1,11 +1,9 @@
 """Opens what stands behind one backend: a model in this process, a worker's socket, an address elsewhere."""
 
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
-import aiohttp
 import msgspec
 
 from backends.base import Backend, Layer, stack
@@ -28,7 +26,6 @@ from server.loading import loaded
 from server.settings import BackendSettings, LocalSettings, PythonSettings, RemoteSettings
 from server.signatures import declared
 
-CONNECT_SECONDS = 0.25
 ALONE = 2  # calls at once to one backend past its layers
 ALONE_SECONDS = 10.0
 DEFAULT_TIMEOUT = 1.0  # seconds, of a backend that is asked by its own name
@@ -81,7 +78,7 @@ async def open_remote(
     if settings.throttle is not None:
         outer = msgspec.structs.replace(settings, limit=settings.limit + settings.queue, queue=0)
     vitals = fresh_vitals(outer.limit)
-    replicas = await open_addresses(opened, settings, signature, state, vitals, spare, _session)
+    replicas = await open_addresses(opened, settings, signature, state, vitals, spare)
     backend = replicated(replicas, settings, vitals, idempotent=settings.idempotent)
     served = _served(name, backend, outer, vitals, signature, "", "remote", None, state)
     retries = settings.retry and settings.idempotent
@@ -131,15 +128,3 @@ def alone_of(backend: Backend) -> Backend:
         partial(Timeout, seconds=ALONE_SECONDS),
     ]
     return stack(backend, *bounds)
-
-
-def _session(connector: aiohttp.BaseConnector, traces: Sequence[aiohttp.TraceConfig] = ()) -> aiohttp.ClientSession:
-    """A client of one server: its own connections, and nothing that HTTP could add."""
-    return aiohttp.ClientSession(
-        connector=connector,
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
-        auto_decompress=False,
-        trace_configs=list(traces),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
-    )

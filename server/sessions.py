@@ -24,7 +24,5 @@ def session_on(connector: aiohttp.BaseConnector, traces: Sequence[aiohttp.TraceC
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
     )
-    session._retry_connection = (
-        False  # what is sent again is decided in one place, and counted; a test holds it to that
-    )
+    session._retry_connection = False  # `backends.oip` decides what is sent again, and counts it; a test sees to this
     return session

@@ -69,6 +69,7 @@ class Fanout:
         self.began = 0.0
         self._callers: dict[tuple[Quorum, bool], dict[Caller, None]] = {}  # by their terms, in the order they came
         self._tasks: set[asyncio.Task[InferResponse]] = set()
+        self._failing: frozenset[int] = frozenset()
         self._roll: tuple[tuple[Voice, ...], Roll] | None = None
 
     def start(self) -> None:
@@ -151,10 +152,16 @@ class Fanout:
         return self._roll[1]
 
     def _needed(self, request: InferRequest, index: int) -> bool:
-        """Whether anyone who waits has no quorum without this member, and is needed in turn by whoever asked."""
-        if request.needed is not None and not request.needed():
-            return False
-        return any(self._tally.needs(index, quorum) for quorum, _ in self._callers)
+        """Whether anyone who waits has no quorum without this member, and is needed in turn by whoever asked.
+
+        A member that is told that it is not needed will fail, but is heard only after others may have asked the same.
+        """
+        failing = self._failing | {index}
+        spared = all(self._tally.can_lose(failing, quorum) for quorum, _ in self._callers)
+        if not spared and (request.needed is None or request.needed()):
+            return True
+        self._failing = failing
+        return False
 
     def _let_go(self, last: Frozen | None) -> None:
         """Nobody waits any more: the last one has got `last`, or gone without an answer."""

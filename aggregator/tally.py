@@ -141,9 +141,9 @@ class Tally:
             return "complete" if len(self._answered) == len(self._voices) else "partial"
         return None
 
-    def needs(self, member: int, quorum: Quorum) -> bool:
-        """Whether `quorum` would be out of reach if `member`, who is still out, were lost."""
-        return not quorum.met_by(self._answered | self._out - {member}, self._weight)
+    def can_lose(self, members: Set[int], quorum: Quorum) -> bool:
+        """Whether `quorum` would still be within reach if `members`, who are still out, were lost."""
+        return quorum.met_by(self._answered | self._out - members, self._weight)
 
     def decided(self, rows: slice, quorum: Quorum) -> Verdict | None:
         """`decided` if the quorum is met and no answer still out could change the label of any of `rows`."""

@@ -9,6 +9,7 @@ WINDOW = 10  # seconds
 ENOUGH = 20  # calls in the window; of fewer a share says nothing
 SUCCESSES = 0.8  # a smaller share of them, and it opens
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds that it stays open; doubled with each probe that fails
+RECENT = 1.0  # seconds
 JITTER = 0.5  # up to so much of the wait is added, so that not all who wait come back at once
 
 Phase = Literal["closed", "open", "half-open"]
@@ -42,7 +43,8 @@ class Circuit:
 
     What a call says counts only if it began after the last change: those that were under way when it opened are no
     news. Whoever is asked all the same while it is open, because it cannot be done without, closes it by an answer.
-    `opens`, `probes` and `panics` count; a panic is that it should have opened and did not, or was asked while open.
+    `in_a_row` is how many have failed since the last success. `opens`, `probes` and `panics` count; a panic is that it
+    should have opened and did not, or was asked while open.
     """
 
     def __init__(self, *, chance: Callable[[], float] = random.random) -> None:
@@ -87,14 +89,14 @@ class Circuit:
         self._changed = now
         self._until = now
         self._wait = FIRST_WAIT
-        self._in_a_row = 0
+        self.in_a_row = 0
+        self._failed_at = now
         self._probe = None
         self._window = Window()
 
-    @property
-    def failures(self) -> int:
-        """How many calls have failed since the last success."""
-        return self._in_a_row
+    def failures(self, now: float) -> int:
+        """How many calls have failed since the last success; none if that was a while ago."""
+        return self.in_a_row if now < self._failed_at + RECENT else 0
 
     def succeed(self, began: float, now: float) -> None:
         """A call that began at `began` was answered."""
@@ -102,20 +104,21 @@ class Circuit:
             return
         if not self.closed:
             self.reset(now)
-        self._in_a_row = 0
+        self.in_a_row = 0
         self._window.count(good=True, now=now)
 
     def fail(self, began: float, now: float, *, spare: Callable[[], bool]) -> None:
         """A call that began at `began` failed. It opens only if it is `spare`: if whoever holds it can do without."""
         if began < self._changed:
             return
-        self._in_a_row += 1
+        self.in_a_row += 1
+        self._failed_at = now
         if not self.closed:
             if now >= self._until:
                 self._open(now, min(2 * self._wait, LONGEST_WAIT))
             return
         self._window.count(good=False, now=now)
-        if self._in_a_row >= FAILURES or self._window.is_bad():
+        if self.in_a_row >= FAILURES or self._window.is_bad():
             if spare():
                 self._open(now, FIRST_WAIT)
             else:

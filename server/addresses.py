@@ -49,7 +49,7 @@ async def open_addresses(
             own,
             circuit,
             spare_beside(replicas, index, spare),  # the list is whole before anyone asks
-            rest=[Rest, *_throttle(settings, places)],
+            between=[Rest, *_throttle(settings, places)],
         )
         layers: list[Layer] = [partial(Gate, state=own), *judged]
         inner = await _open(opened, settings, signature, url, own, changed, vitals)

@@ -4,6 +4,7 @@ Outermost first: observe, gate, cache, coalesce, limit, batch, retry, hedge, rep
 breaker, rest, throttle, attempt, timeout.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -31,6 +32,8 @@ from server.settings import BackendSettings, LocalSettings, rows_per_batch
 Spare = Callable[[], bool]
 """Whether whoever holds a backend can do without it now."""
 
+Clock = Callable[[], float]
+
 
 def guarded(
     settings: BackendSettings,
@@ -39,83 +42,106 @@ def guarded(
     circuit: Circuit,
     spare: Spare,
     *,
-    rest: Sequence[Layer] = (),
+    between: Sequence[Layer] = (),
+    clock: Clock = time.perf_counter,
 ) -> list[Layer]:
-    """The layers of an address that may be left alone; `rest` are those between the breaker and the attempt."""
+    """The layers of an address that may be left alone; some may come `between` the breaker and the try."""
     if not settings.breaker:
-        return [*rest, *tried(settings, vitals)]
-    breaker = partial(Breaker, circuit=circuit, state=state, spare=spare)
-    return [breaker, *rest, *tried(settings, vitals, circuit, spare)]
+        return [*between, *tried(settings, vitals, clock=clock)]
+    breaker = partial(Breaker, circuit=circuit, state=state, spare=spare, clock=clock)
+    return [breaker, *between, *tried(settings, vitals, circuit, spare, clock=clock)]
 
 
 def tried(
-    settings: BackendSettings, vitals: Vitals, circuit: Circuit | None = None, spare: Spare = lambda: True
+    settings: BackendSettings,
+    vitals: Vitals,
+    circuit: Circuit | None = None,
+    spare: Spare = lambda: True,
+    *,
+    clock: Clock = time.perf_counter,
 ) -> list[Layer]:
     """One try: judged, and bounded in time."""
     seconds = None if settings.timeout_ms is None else settings.timeout_ms / 1e3
-    return [
-        partial(Attempt, latency=vitals.latency, statistics=vitals.statistics, circuit=circuit, spare=spare),
-        partial(Timeout, seconds=seconds),
-    ]
+    attempt = partial(
+        Attempt, latency=vitals.latency, statistics=vitals.statistics, circuit=circuit, spare=spare, clock=clock
+    )
+    return [attempt, partial(Timeout, seconds=seconds)]
 
 
-def replicated(replicas: Sequence[Replica], settings: BackendSettings, vitals: Vitals, *, idempotent: bool) -> Backend:
+def replicated(
+    replicas: Sequence[Replica],
+    settings: BackendSettings,
+    vitals: Vitals,
+    *,
+    idempotent: bool,
+    clock: Clock = time.perf_counter,
+) -> Backend:
     """`replicas` as one backend, tried again where that is allowed."""
-    together = Replicas(replicas)
+    together = Replicas(replicas, idempotent=idempotent, clock=clock)
+    statistics, budget, latency = vitals.statistics, vitals.budget, vitals.latency
     backend: Backend = together if len(replicas) > 1 else replicas[0].backend
     if settings.hedge:
         backend = Hedge(
-            together,
-            budget=vitals.budget,
-            bound=vitals.bound,
-            latency=vitals.latency,
-            statistics=vitals.statistics,
+            together, budget=budget, bound=vitals.bound, latency=latency, statistics=statistics, clock=clock
         )
     if settings.retry and idempotent:
         backend = Retry(
             backend,
-            budget=vitals.budget,
-            latency=vitals.latency,
-            statistics=vitals.statistics,
+            budget=budget,
+            latency=latency,
+            statistics=statistics,
             is_askable=lambda: together.has_another(()),
+            clock=clock,
         )
     return backend
 
 
 def spare_beside(replicas: Sequence[Replica], index: int, spare: Spare) -> Spare:
     """Whether the replica at `index` can be done without: if there is another, or the backend is `spare` itself."""
-
-    def is_spare() -> bool:
-        return any(one.there for at, one in enumerate(replicas) if at != index) or spare()
-
-    return is_spare
+    return lambda: any(one.there for at, one in enumerate(replicas) if at != index) or spare()
 
 
 def layered(
-    backend: Backend, settings: BackendSettings, vitals: Vitals, state: State, name: str, version: str
+    backend: Backend,
+    settings: BackendSettings,
+    vitals: Vitals,
+    state: State,
+    name: str,
+    version: str,
+    *,
+    clock: Clock = time.perf_counter,
 ) -> Backend:
     """`backend` within what is around all of its addresses."""
     statistics = vitals.statistics
-    question = Question(name, version)
-    layers: list[Layer] = [partial(Observe, statistics=statistics, latency=vitals.latency), partial(Gate, state=state)]
+    limit = partial(
+        Limit,
+        bound=vitals.bound,
+        waiting=settings.queue,
+        statistics=statistics,
+        latency=vitals.latency,
+        budget=vitals.budget,
+        clock=clock,
+    )
+    layers: list[Layer] = [
+        partial(Observe, statistics=statistics, latency=vitals.latency, clock=clock),
+        partial(Gate, state=state),
+        *_remembering(settings, vitals, Question(name, version), clock),
+        limit,
+    ]
+    if (max_rows := batch_rows(settings)) is not None:
+        layers.append(partial(Batch, max_rows=max_rows, statistics=statistics, clock=clock))
+    return stack(backend, *layers)
+
+
+def _remembering(settings: BackendSettings, vitals: Vitals, question: Question, clock: Clock) -> list[Layer]:
+    """What answers without asking."""
+    layers: list[Layer] = []
     if (kept := settings.kept) is not None:
         keep = Keep(entries=kept.entries, most=kept.max_bytes, ttl=kept.ttl_s)
-        layers.append(partial(Cache, keep=keep, question=question, statistics=statistics))
+        layers.append(partial(Cache, keep=keep, question=question, statistics=vitals.statistics, clock=clock))
     if settings.coalesce:
-        layers.append(partial(Coalesce, question=question, statistics=statistics))
-    layers.append(
-        partial(
-            Limit,
-            bound=vitals.bound,
-            waiting=settings.queue,
-            statistics=statistics,
-            latency=vitals.latency,
-            budget=vitals.budget,
-        )
-    )
-    if (max_rows := batch_rows(settings)) is not None:
-        layers.append(partial(Batch, max_rows=max_rows, statistics=statistics))
-    return stack(backend, *layers)
+        layers.append(partial(Coalesce, question=question, statistics=vitals.statistics))
+    return layers
 
 
 def batch_rows(settings: BackendSettings) -> int | None:

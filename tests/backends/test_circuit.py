@@ -122,8 +122,7 @@ def test_there_is_one_probe_at_a_time() -> None:
 def test_a_probe_that_succeeds_closes_it() -> None:
     one = failed()
     probed(one, 1, well=True)
-    assert one.closed
-    assert one.failures == 0
+    assert (one.closed, one.in_a_row) == (True, 0)
 
 
 def test_each_probe_that_fails_doubles_the_wait_up_to_the_longest() -> None:
@@ -200,11 +199,17 @@ def test_a_failure_before_a_probe_is_due_does_not_lengthen_the_wait() -> None:
     assert one.wait(0) == FIRST_WAIT
 
 
+def test_failures_of_a_while_ago_are_not_held_against_it() -> None:
+    one = failed(3, at=5)
+    assert [one.failures(moment) for moment in (5, 5.9, 6)] == [3, 3, 0]
+    assert one.in_a_row == 3
+
+
 def test_a_new_process_starts_anew() -> None:
     one = failed(at=5)
     one.reset(6)
     one.fail(5, 6, spare=spare)  # of the one before it
-    assert (one.closed, one.failures) == (True, 0)
+    assert (one.closed, one.in_a_row) == (True, 0)
 
 
 steps = st.lists(st.tuples(st.floats(0, 3), st.sampled_from(["good", "bad", "silent"])), max_size=60)

@@ -89,7 +89,7 @@ class Tried:
     @property
     def blamed(self) -> int:
         """How many failures more; -2 for a success."""
-        return self.circuit.failures - self.before
+        return self.circuit.in_a_row - self.before
 
     @property
     def told(self) -> tuple[list[float], list[float]]:

@@ -37,6 +37,7 @@ BACKEND = {
     "idempotent": Key("asking twice does no more than asking once; false: it is never tried again"),
     "cost": Key("of a call, in any unit; over 0: no call is made that may turn out not to be needed"),
     "inline": Key("in the server's own process: less isolation, less latency"),
+    "processes": Key("so many workers, each with the model; one that fails or is busy leaves the call to another"),
     "threads": Key("for one call"),
     "python": Key("a function of yours, called with the columns by name", "rules:predict"),
     "path": Key("the folder that its module is in, seen from this file"),

@@ -24,6 +24,7 @@ from server.values import (
     Model,
     Patience,
     Port,
+    Processes,
     Rate,
     Seconds,
     Temperature,
@@ -109,10 +110,11 @@ class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class LocalSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind", tag="local"):
-    """`[backends.NAME]` for a model of the registry; `inline`: in the front, not in a process of its own."""
+    """`[backends.NAME]` for a model of the registry, in so many `processes` of its own, or `inline`, in the front."""
 
     model: Model
     inline: bool = False
+    processes: Processes = 1
     threads: Count = 1
 
 
@@ -162,7 +164,7 @@ class PythonSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind
     A feature is `name`, or `name:DATATYPE` where it is no float32, or `name:DATATYPE[3,4]` where it is no column but a
     tensor; so are the `outputs` of a transform. `path`: the folder that Python looks in first,
     absolute once read, in the file relative to the file's own folder. `example`: a row to try it with at the start, and
-    to show callers. `inline`: as of a model of the registry; `idempotent` and `cost`: as of a remote.
+    to show callers. `inline` and `processes`: as of a model of the registry; `idempotent` and `cost`: as of a remote.
     """
 
     python: Function
@@ -175,6 +177,7 @@ class PythonSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind
     temperature: Temperature | None = None
     example: tuple[Any, ...] = ()
     inline: bool = False
+    processes: Processes = 1
     idempotent: bool = True
     cost: Cost = 0.0
 

@@ -18,6 +18,7 @@ Weight = Annotated[float, Meta(gt=0, le=1e9, description="a positive number, at 
 Cost = Annotated[float, Meta(ge=0, le=1e9, description="a number that is not negative")]
 Temperature = Annotated[float, Meta(ge=0.2, le=5, description="a number from 0.2 to 5")]
 Seconds = Annotated[float, Meta(gt=0, le=86_400, description="positive seconds, at most a day")]
+Processes = Annotated[int, Meta(ge=1, le=64, description="an integer from 1 to 64")]
 Rate = Annotated[int, Meta(ge=1, le=1_000_000, description="an integer from 1 to 1000000")]
 Milliseconds = Annotated[float, Meta(gt=0, le=86_400_000, description="positive milliseconds, at most a day")]
 """Finite, and small enough for uvloop, whose timers are in whole milliseconds and overflow."""

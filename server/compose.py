@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from aggregator.reaper import Reaper
 from backends.channel import Channel
-from backends.served import Served, State
+from backends.served import Served
 from models.registry import Registry
 from server.composites.kind import CompositeSettings, Context, Misfit
 from server.composites.serving import composite
@@ -14,14 +14,15 @@ from server.config import ConfigError
 from server.consistency import innermost_first, table_of
 from server.layering import Spare
 from server.loading import version_of
-from server.opening import open_local, open_remote, open_worker
+from server.opening import open_local, open_remote, open_workers
 from server.plan import Plan
 from server.settings import RemoteSettings
 from server.spares import Spares
+from server.states import WorkerStates
 
 
 @asynccontextmanager
-async def composed(plan: Plan, states: Mapping[str, State]) -> AsyncIterator[Composition]:
+async def composed(plan: Plan, states: Mapping[str, WorkerStates]) -> AsyncIterator[Composition]:
     """Everything that the plan's configuration names. `states` are those of the workers, which someone else updates.
 
     Raises:
@@ -42,7 +43,7 @@ async def composed(plan: Plan, states: Mapping[str, State]) -> AsyncIterator[Com
 
 
 async def _open(
-    opened: AsyncExitStack, plan: Plan, registry: Registry, name: str, states: Mapping[str, State], spare: Spare
+    opened: AsyncExitStack, plan: Plan, registry: Registry, name: str, states: Mapping[str, WorkerStates], spare: Spare
 ) -> Served:
     settings = plan.config.backends[name]
     if isinstance(settings, RemoteSettings):
@@ -50,8 +51,9 @@ async def _open(
     version = version_of(settings, registry, plan.pinned[name])
     if settings.inline:
         return await open_local(opened, name, settings, version)
-    channel = Channel(plan.socket(name), longest=plan.longest_call)
-    return open_worker(opened, name, settings, version, channel, states[name], spare)
+    count = plan.workers()[name]
+    channels = [Channel(plan.socket(name, replica), longest=plan.longest_call) for replica in range(count)]
+    return open_workers(opened, name, settings, version, channels, states[name], spare)
 
 
 def _composite(name: str, settings: CompositeSettings, served: Mapping[str, Served], context: Context) -> Served:

@@ -26,13 +26,20 @@ from backends.layers.timeout import Timeout
 from backends.question import Question
 from backends.replica import Replica
 from backends.served import State
-from backends.vitals import Vitals
+from backends.vitals import Vitals, fresh_vitals
 from server.settings import BackendSettings, LocalSettings, rows_per_batch
 
 Spare = Callable[[], bool]
 """Whether whoever holds a backend can do without it now."""
 
 Clock = Callable[[], float]
+
+
+def vitals_of(settings: BackendSettings) -> Vitals:
+    """What the layers of a backend share."""
+    if (kept := settings.kept) is None:
+        return fresh_vitals(settings.limit)
+    return fresh_vitals(settings.limit, Keep(entries=kept.entries, most=kept.max_bytes, ttl=kept.ttl_s))
 
 
 def guarded(
@@ -136,9 +143,8 @@ def layered(
 def _remembering(settings: BackendSettings, vitals: Vitals, question: Question, clock: Clock) -> list[Layer]:
     """What answers without asking."""
     layers: list[Layer] = []
-    if (kept := settings.kept) is not None:
-        keep = Keep(entries=kept.entries, most=kept.max_bytes, ttl=kept.ttl_s)
-        layers.append(partial(Cache, keep=keep, question=question, statistics=vitals.statistics, clock=clock))
+    if vitals.keep is not None:
+        layers.append(partial(Cache, keep=vitals.keep, question=question, statistics=vitals.statistics, clock=clock))
     if settings.coalesce:
         layers.append(partial(Coalesce, question=question, statistics=vitals.statistics))
     return layers

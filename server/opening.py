@@ -1,5 +1,6 @@
 """Opens what stands behind one backend: a model in this process, a worker's socket, an address elsewhere."""
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -11,20 +12,22 @@ from backends.bound import Bound
 from backends.channel import Channel
 from backends.circuit import Circuit
 from backends.layers.attempt import Attempt
+from backends.layers.gate import Gate
 from backends.layers.limit import Limit
 from backends.layers.replicas import Replicas
 from backends.layers.timeout import Timeout
 from backends.replica import Replica
 from backends.served import Served, State
-from backends.vitals import Vitals, fresh_vitals
+from backends.vitals import Vitals
 from backends.worker import Worker
 from models.registry import Version
 from models.types import Signature
 from server.addresses import open_addresses
-from server.layering import Spare, batch_rows, guarded, layered, replicated
+from server.layering import Spare, batch_rows, guarded, layered, replicated, spare_beside, vitals_of
 from server.loading import loaded
 from server.settings import BackendSettings, LocalSettings, PythonSettings, RemoteSettings
 from server.signatures import declared
+from server.states import WorkerStates
 
 ALONE = 2  # calls at once to one backend past its layers
 ALONE_SECONDS = 10.0
@@ -36,31 +39,39 @@ async def open_local(
 ) -> Served:
     """A model in this process, with a thread of its own."""
     local = opened.enter_context(loaded(name, settings, version))
-    vitals = fresh_vitals(settings.limit)
+    vitals = vitals_of(settings)
     attempt = Attempt(local, latency=vitals.latency, statistics=vitals.statistics)  # it keeps its time itself
     served = _of_version(name, attempt, settings, vitals, version, State())
     return replace(served, alone=alone_of(local), prompt=not settings.coalesce)
 
 
-def open_worker(
+def open_workers(
     opened: AsyncExitStack,
     name: str,
     settings: LocalSettings | PythonSettings,
     version: Version,
-    channel: Channel,
-    state: State,
+    channels: Sequence[Channel],
+    states: WorkerStates,
     spare: Spare = lambda: True,
 ) -> Served:
-    """A model in the worker at the other end of `channel`."""
-    opened.callback(channel.close)
-    worker = Worker(channel, version.manifest.signature)
-    vitals, circuit = fresh_vitals(settings.limit), Circuit()
-    replicas = [Replica(name, stack(worker, *guarded(settings, vitals, state, circuit, spare)), state, circuit)]
+    """A model in the workers at the other ends of `channels`."""
+    vitals = vitals_of(settings)
+    replicas: list[Replica] = []
+    workers: list[Replica] = []  # the same, past what keeps count
+    for index, (channel, state) in enumerate(zip(channels, states.each, strict=True)):
+        opened.callback(channel.close)
+        worker, circuit = Worker(channel, version.manifest.signature), Circuit()
+        layers = guarded(settings, vitals, state, circuit, spare_beside(replicas, index, spare))
+        place = name if len(channels) == 1 else f"{name} {index + 1}"
+        if len(channels) > 1:  # else the gate around all of them is this one's
+            layers.insert(0, partial(Gate, state=state))
+        replicas.append(Replica(place, stack(worker, *layers), state, circuit))
+        workers.append(Replica(place, worker, state))
     idempotent = isinstance(settings, LocalSettings) or settings.idempotent
     backend = replicated(replicas, settings, vitals, idempotent=idempotent)
-    served = _of_version(name, backend, settings, vitals, version, state)
+    served = _of_version(name, backend, settings, vitals, version, states.whole)
     retries = settings.retry and idempotent
-    return replace(served, alone=alone_of(worker), replicas=tuple(replicas), retries=retries)
+    return replace(served, alone=alone_of(Replicas(workers)), replicas=tuple(replicas), retries=retries)
 
 
 async def open_remote(
@@ -77,7 +88,7 @@ async def open_remote(
     outer = settings
     if settings.throttle is not None:
         outer = msgspec.structs.replace(settings, limit=settings.limit + settings.queue, queue=0)
-    vitals = fresh_vitals(outer.limit)
+    vitals = vitals_of(outer)
     replicas = await open_addresses(opened, settings, signature, state, vitals, spare)
     backend = replicated(replicas, settings, vitals, idempotent=settings.idempotent)
     served = _served(name, backend, outer, vitals, signature, "", "remote", None, state)

@@ -12,10 +12,9 @@ from backends.circuit import Circuit
 from backends.layers.gate import Gate
 from backends.replica import Replica
 from backends.served import Served, State
-from backends.vitals import fresh_vitals
 from models.errors import BackendError
 from models.types import InferResponse
-from server.layering import guarded, layered, replicated, spare_beside
+from server.layering import guarded, layered, replicated, spare_beside, vitals_of
 from server.settings import BackendSettings
 from server.spares import Spares
 from tests.fakes import YES_NO, now, serve
@@ -30,7 +29,7 @@ def behind_layers(
     spare: Callable[[], bool] = lambda: True,
 ) -> Served:
     """A model at as many addresses as there are `fakes`; the waits of its breakers have nothing added by chance."""
-    vitals, state = fresh_vitals(settings.limit), State()
+    vitals, state = vitals_of(settings), State()
     replicas: list[Replica] = []
     for at, fake in enumerate(fakes):
         own, circuit = State(), Circuit(chance=lambda: 0.0)

@@ -69,6 +69,7 @@ class Fanout:
         self.began = 0.0
         self._callers: dict[tuple[Quorum, bool], dict[Caller, None]] = {}  # by their terms, in the order they came
         self._tasks: set[asyncio.Task[InferResponse]] = set()
+        self._failing: frozenset[int] = frozenset()
         self._roll: tuple[tuple[Voice, ...], Roll] | None = None
 
     def start(self) -> None:
@@ -79,12 +80,17 @@ class Fanout:
         self.began = self._clock()
         for index, member in enumerate(self._members):
             if not member.served.prompt:
-                self._await(index, self._loop.create_task(member.ask(request, deadline)))
+                self._await(index, self._loop.create_task(self._ask(request, index, deadline)))
         for index, member in enumerate(self._members):
             if member.served.prompt and self._wanted():
-                self._begin(index, member.ask(request, deadline))
+                self._begin(index, self._ask(request, index, deadline))
         if not self._tasks:
             self._ended()
+
+    def _ask(self, request: InferRequest, index: int, deadline: Deadline) -> Coroutine[Any, None, InferResponse]:
+        member = self._members[index]
+        needed = partial(self._needed, request, index) if member.served.retries else None
+        return member.ask(request, deadline, needed)
 
     def _wanted(self) -> bool:
         """Whether anyone still waits for more."""
@@ -144,6 +150,18 @@ class Fanout:
         if self._roll is None or self._roll[0] is not frozen.voices:
             self._roll = (frozen.voices, roll_of(self._members, frozen.voices))
         return self._roll[1]
+
+    def _needed(self, request: InferRequest, index: int) -> bool:
+        """Whether anyone who waits has no quorum without this member, and is needed in turn by whoever asked.
+
+        A member that is told that it is not needed will fail, but is heard only after others may have asked the same.
+        """
+        failing = self._failing | {index}
+        spared = all(self._tally.can_lose(failing, quorum) for quorum, _ in self._callers)
+        if not spared and (request.needed is None or request.needed()):
+            return True
+        self._failing = failing
+        return False
 
     def _let_go(self, last: Frozen | None) -> None:
         """Nobody waits any more: the last one has got `last`, or gone without an answer."""

@@ -1,7 +1,7 @@
 """A backend in an ensemble: its name, its weight, how it is fed and how its labels are read."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from backends.alignment import aligned, order_of
 from backends.feeding import Feed, feed_of, union_of
@@ -32,11 +32,13 @@ class Member:
     def name(self) -> str:
         return self.served.name
 
-    async def ask(self, request: InferRequest, deadline: Deadline) -> InferResponse:
+    async def ask(
+        self, request: InferRequest, deadline: Deadline, needed: Callable[[], bool] | None = None
+    ) -> InferResponse:
         """Its answer to an ensemble's request; what the request asks of the ensemble is not its business."""
-        if self.feed is not None or request.parameters is not NO_PARAMETERS:
+        if self.feed is not None or needed is not None or request.parameters is not NO_PARAMETERS:
             inputs = request.inputs if self.feed is None else self.feed(request.inputs)
-            request = InferRequest(inputs, request.id, NO_PARAMETERS, request.trace, request.stopwatch)
+            request = replace(request, inputs=inputs, parameters=NO_PARAMETERS, needed=needed)
         return await self.served.backend(request, deadline)
 
     def scores(self, response: InferResponse) -> Array:

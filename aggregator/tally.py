@@ -141,6 +141,10 @@ class Tally:
             return "complete" if len(self._answered) == len(self._voices) else "partial"
         return None
 
+    def can_lose(self, members: Set[int], quorum: Quorum) -> bool:
+        """Whether `quorum` would still be within reach if `members`, who are still out, were lost."""
+        return quorum.met_by(self._answered | self._out - members, self._weight)
+
     def decided(self, rows: slice, quorum: Quorum) -> Verdict | None:
         """`decided` if the quorum is met and no answer still out could change the label of any of `rows`."""
         return "decided" if self._met(quorum) and self._settled_rows(rows).all() else None

@@ -6,8 +6,9 @@ closed by whoever composes.
 
 import errno
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 
 import aiohttp
 import msgspec
@@ -101,6 +102,7 @@ class Oip:
         *,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
         temperature: float | None = None,
+        on_resend: Callable[[], None] | None = None,
     ) -> None:
         self._session = session
         self._remote = remote
@@ -108,6 +110,7 @@ class Oip:
         self._temperature = temperature
         self._asked = dict(remote.asked)
         self._width = _numbers_per_row(remote.signature)
+        self._on_resend = on_resend
 
     async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
         remote = self._remote
@@ -118,9 +121,7 @@ class Oip:
         if (stopwatch := request.stopwatch) is not None:
             stopwatch.lap("encode")
         try:
-            async with self._session.post(
-                remote.url, data=body, headers=headers, allow_redirects=False, auto_decompress=False
-            ) as response:
+            async with await self._begun(body, headers) as response:
                 answer = await self._answer(response, self._longest(request.rows))
                 if stopwatch is not None:
                     stopwatch.lap("send_receive")
@@ -133,6 +134,31 @@ class Oip:
         if stopwatch is not None:
             stopwatch.lap("decode_answer")
         return InferResponse(said, request.id, DEGRADED if degraded else ALONE)
+
+    async def _begun(self, body: bytes, headers: dict[str, str]) -> aiohttp.ClientResponse:
+        """The answer, of which the head is there.
+
+        A server may close a connection that nobody uses at the very moment in which we do. Then nothing was answered,
+        nor even heard: it is sent once more, if `on_resend` is there to count it. The session must be `noticing`.
+        """
+        sending = Sending()
+        try:
+            return await self._send(body, headers, sending)
+        except (aiohttp.ClientError, OSError) as error:
+            if self._on_resend is None or not (sending.reused and _was_closed(error)):
+                raise
+        self._on_resend()
+        return await self._send(body, headers, Sending())
+
+    async def _send(self, body: bytes, headers: dict[str, str], sending: "Sending") -> aiohttp.ClientResponse:
+        return await self._session.post(
+            self._remote.url,
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+            auto_decompress=False,
+            trace_request_ctx=sending,
+        )
 
     def _fed(self, request: InferRequest) -> InferRequest:
         """`request` with its inputs as they are there: it may be that each feature is one."""
@@ -169,9 +195,12 @@ class Oip:
         return min(BYTES_BESIDE + rows * self._width * BYTES_PER_NUMBER, self._max_answer_bytes)
 
     async def _answer(self, response: aiohttp.ClientResponse, longest: int) -> tuple[bytes, int | None]:
-        body = await _read(response, longest)  # of an error, too: a connection is kept only if it was read to the end
+        try:  # of an error, too: a connection is kept only if it was read to the end
+            body = await _read(response, longest)
+        except (aiohttp.ClientError, OSError) as error:
+            raise broken_off(error) from error
         if response.status != 200:
-            raise refused(response.status, body)
+            raise refused(response.status, body, seconds_of(response.headers.get("Retry-After", "")))
         if body is None:
             raise InvalidAnswer(f"the answer is longer than {longest} bytes")
         if "Content-Encoding" in response.headers:
@@ -187,6 +216,24 @@ def _numbers_per_row(signature: Signature) -> int | None:
     if any(spec.datatype == "BYTES" for spec in signature.outputs):
         return None
     return sum(math.prod(spec.shape[1:]) for spec in signature.outputs)
+
+
+@dataclass(slots=True)
+class Sending:
+    """One sending of a request: whether over a connection that had been used before."""
+
+    reused: bool = False
+
+
+def noticing(config: aiohttp.TraceConfig) -> aiohttp.TraceConfig:
+    """A trace that makes a session notice when it uses a connection again."""
+    config.on_connection_reuseconn.append(_reused)
+    return config
+
+
+async def _reused(_session: aiohttp.ClientSession, context: SimpleNamespace, _about: object) -> None:
+    if isinstance(context.trace_request_ctx, Sending):
+        context.trace_request_ctx.reused = True
 
 
 def check_headers(request: InferRequest) -> None:
@@ -217,10 +264,15 @@ _PROBLEM = msgspec.json.Decoder(WireProblem)
 _NONSENSE = frozenset({"invalid_answer", "no_quorum_of_valid_answers"})
 
 
-def refused(status: int, body: bytes | None = None) -> BackendError:
+def seconds_of(retry_after: str) -> float | None:
+    """What a Retry-After says, if it is a number of seconds; a date would need the clocks of two machines to agree."""
+    return float(retry_after) if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 9 else None
+
+
+def refused(status: int, body: bytes | None = None, retry_after: float | None = None) -> BackendError:
     """What an HTTP status other than 200 means. Its body is never a prediction, whatever it looks like."""
     if status in (429, 503):
-        return RemoteOverloaded(f"HTTP status {status}")
+        return RemoteOverloaded(f"HTTP status {status}", retry_after)
     if status == 504:
         return DeadlineExceeded("it says that the deadline has passed")
     if status == 502 and _code(body) in _NONSENSE:
@@ -240,6 +292,13 @@ def _code(body: bytes | None) -> str:
         return ""
 
 
+def broken_off(error: Exception) -> BackendError:
+    """What ended an answer that had begun: another try would be one too many."""
+    said = translated(error)
+    said.retryable = False
+    return said
+
+
 def translated(error: Exception) -> BackendError:
     """aiohttp's and the system's errors in our words."""
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) or _never_connected(error):
@@ -247,6 +306,13 @@ def translated(error: Exception) -> BackendError:
     if isinstance(error, aiohttp.ClientResponseError | aiohttp.InvalidURL | ValueError):
         return InvalidAnswer(f"malformed answer: {type(error).__name__}")
     return ConnectionLost(type(error).__name__)
+
+
+def _was_closed(error: Exception) -> bool:
+    """Whether a connection was gone before a byte of the answer came."""
+    if isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str):
+        return False  # the beginning of an answer
+    return isinstance(translated(error), ConnectFailed | ConnectionLost)
 
 
 def _never_connected(error: Exception) -> bool:

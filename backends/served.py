@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from backends.base import Backend
 from backends.comparisons import Revote
@@ -13,6 +13,10 @@ from backends.statistics import Statistics
 from models.deadline import Deadline
 from models.errors import InvalidRequest
 from models.types import Parameters, Signature
+
+if TYPE_CHECKING:
+    from backends.replica import Replica
+    from backends.vitals import Vitals
 
 Phase = Literal["starting", "ready", "away", "unverified", "misfit"]
 
@@ -67,6 +71,7 @@ class Served:
     lacking: str = ""
     batched: bool = False  # whether its rows may be asked together with those of other requests
     prompt: bool = False  # whether it mostly answers without waiting for anything
+    retries: bool = False  # whether something in it tries again where its caller needs the answer
     alone: Backend | None = None  # the bare model, past all that keeps count; it laps a request's stopwatch
     examples: tuple[tuple[object, ...], ...] = ()  # rows to try it with, in the order of the features
     state: State = field(default_factory=State)
@@ -74,6 +79,8 @@ class Served:
     outcomes: Recorder | None = None  # of a composite
     revote: "Callable[[float], Revote] | None" = None  # of an ensemble: what it would say with one more, of that weight
     details: Callable[[], Mapping[str, Any]] = nothing  # of a composite, shown under /debug alone
+    vitals: "Vitals | None" = None  # of a model
+    replicas: "tuple[Replica, ...]" = ()  # where a model answers, if not in this process
 
     @property
     def example(self) -> tuple[object, ...] | None:

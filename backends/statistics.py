@@ -9,13 +9,23 @@ from backends.histogram import ROWS, SECONDS, Histogram
 class Statistics:
     """Counts by fate, calls under way and waiting, and the durations of calls that were answered.
 
-    `durations` and `rows` are since the start; quantiles are of the last `window` answered calls.
+    `durations` and `rows` are since the start; quantiles are of the last `window` answered calls. `asked` are the
+    calls, `tries` what they came to at its addresses: fewer by those that the cache answered or that another call's
+    answer served, more by retries and hedges.
     """
 
     def __init__(self, *, window: int = 1000, errors: int = 8) -> None:
         self.in_flight = 0
         self.queued = 0
         self.asked = 0
+        self.tries = 0
+        self.resends = 0  # over connections that had been closed meanwhile; part of the same try
+        self.retries = 0
+        self.hedges = 0
+        self.hedges_won = 0
+        self.cache_hits = 0
+        self.cache_misses = 0
+        self.coalesced = 0
         self.fates: Counter[str] = Counter()
         self.durations = Histogram(SECONDS)
         self.rows = Histogram(ROWS)
@@ -26,6 +36,10 @@ class Statistics:
         self.asked += 1
         self.in_flight += 1
         self.rows.add(rows)
+
+    def count_resend(self) -> None:
+        """A request was sent again, over another connection."""
+        self.resends += 1
 
     def end(self, fate: str, seconds: float | None = None) -> None:
         """Close a call; `seconds` only of calls that were answered, for others say nothing about the backend."""

@@ -9,6 +9,9 @@ from typing import NewType
 
 Deadline = NewType("Deadline", float)
 
+ROUNDING = 0.002
+"""Seconds: uvloop's timers are in whole milliseconds. What ends so close to its deadline, ended at it."""
+
 
 def deadline_after(seconds: float) -> Deadline:
     """The deadline `seconds` from now."""

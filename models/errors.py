@@ -6,24 +6,27 @@
     |-- RegistryError           a version that cannot be read, or is not what its manifest says
     `-- BackendError            a backend gave no answer: `fate` and `reason` say why
         |-- DeadlineExceeded    late:    timeout
-        |   `-- LateInQueue     late:    queue          it never began
+        |   |-- LateInQueue     late:    queue          it never began
+        |   `-- Starved         late:    starved        its caller gave it less time than it usually takes
         |-- ConnectFailed       failed:  connect        retryable, ill
         |-- ConnectionLost      failed:  reset          retryable, ill
         |-- ServerFault         failed:  http_5xx       ill
         |-- ModelFailed         failed:  error          ill
         |-- InvalidAnswer       failed:  invalid        ill
-        |-- RemoteOverloaded    failed:  overloaded     retryable
+        |-- RemoteOverloaded    failed:  overloaded     retryable, if it says when
         |-- InputRejected       failed:  input_rejected
         |-- SignatureMismatch   failed:  signature      ill
-        |-- Overloaded          skipped: shed           retryable; refused here, before any call
-        |-- RateLimited         skipped: rate_limited   retryable; it could only start after its deadline
+        |-- Overloaded          skipped: shed           refused here, before any call
+        |-- RateLimited         skipped: rate_limited   it could only start after its deadline
+        |-- BreakerOpen         skipped: breaker_open   it has failed of late, and nobody needs it now
         |-- Away                skipped: away           its process is being started
         |-- Disabled            skipped: disabled
         |-- Unverified          skipped: unverified     its metadata has not been read yet
         |-- RuleFailed          failed:  rule           a custom rule's, of all members that answered
         `-- NoQuorum            an ensemble's; `report` has each member's fate
 
-`retryable`: another try may succeed and does no harm. `ill`: it speaks against the backend's health.
+`retryable`: another try may succeed and does no harm, which is not said of what was refused here: there is no more
+room a moment later. `ill`: it speaks against the backend's health.
 """
 
 from models.types import Fate, Report
@@ -75,6 +78,12 @@ class LateInQueue(DeadlineExceeded):
     reason = "queue"
 
 
+class Starved(DeadlineExceeded):
+    """It had less time than it usually takes, which says nothing about it."""
+
+    reason = "starved"
+
+
 class ConnectFailed(BackendError):
     reason = "connect"
     retryable = True
@@ -82,6 +91,8 @@ class ConnectFailed(BackendError):
 
 
 class ConnectionLost(BackendError):
+    """`retryable` only if nothing of the answer had come."""
+
     reason = "reset"
     retryable = True
     ill = True
@@ -107,8 +118,14 @@ class InvalidAnswer(BackendError):
 
 
 class RemoteOverloaded(BackendError):
+    """It says that it has too much to do; `retry_after` seconds from now it may have less, if it says so."""
+
     reason = "overloaded"
-    retryable = True
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.retryable = retry_after is not None
 
 
 class InputRejected(BackendError):
@@ -125,7 +142,6 @@ class Overloaded(BackendError):
 
     fate: Fate = "skipped"
     reason = "shed"
-    retryable = True
 
 
 class RateLimited(BackendError):
@@ -133,7 +149,13 @@ class RateLimited(BackendError):
 
     fate: Fate = "skipped"
     reason = "rate_limited"
-    retryable = True
+
+
+class BreakerOpen(BackendError):
+    """Refused at once: it has failed of late, and whoever holds it can do without it."""
+
+    fate: Fate = "skipped"
+    reason = "breaker_open"
 
 
 class Away(BackendError):

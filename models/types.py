@@ -5,8 +5,9 @@ labels, and a regressor's is `predictions` (n,) float64. The predicted label is 
 probabilities, so nothing carries labels along; codecs add them at the edge.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -112,7 +113,8 @@ class InferRequest:
 
     `extra`: what it says beside its rows and our own parameters, for those who decide by it whom to ask. `stopwatch`:
     whoever answers times the stages of its work with it. `origins`: of several requests that are asked as one these, in
-    the order of their rows; see `origins_of`.
+    the order of their rows; see `origins_of`. `needed`: whether its caller cannot do without the answer, should the
+    first try fail; None where there is only this one to ask.
     """
 
     inputs: Mapping[str, Array]
@@ -122,6 +124,7 @@ class InferRequest:
     stopwatch: "Stopwatch | None" = None
     extra: "Mapping[str, Scalar]" = field(default_factory=dict)
     origins: "tuple[InferRequest | Origin, ...]" = ()
+    needed: Callable[[], bool] | None = None
 
     @property
     def rows(self) -> int:
@@ -300,4 +303,10 @@ def joined(requests: Sequence[InferRequest]) -> InferRequest:
     if len(requests) == 1:
         return first
     inputs = {name: np.concatenate([request.inputs[name] for request in requests]) for name in first.inputs}
-    return InferRequest(inputs, f"{first.id}.and-{len(requests) - 1}", trace=first.trace, origins=tuple(requests))
+    name, needed = f"{first.id}.and-{len(requests) - 1}", partial(any_needed, requests)
+    return InferRequest(inputs, name, trace=first.trace, origins=tuple(requests), needed=needed)
+
+
+def any_needed(requests: Iterable[InferRequest]) -> bool:
+    """Whether any of those who ask cannot do without the answer."""
+    return any(request.needed is None or request.needed() for request in requests)

@@ -5,41 +5,56 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
-import aiohttp
-
-from backends.base import Backend, Layer, stack
+from backends.base import Layer, stack
+from backends.circuit import Circuit
 from backends.layers.gate import Gate
+from backends.layers.rest import Rest
 from backends.layers.throttle import Throttle
-from backends.layers.timeout import Timeout
 from backends.layers.verified import Verified
-from backends.oip import Oip
-from backends.rotation import Rotation
+from backends.oip import Oip, noticing
+from backends.replica import Replica
 from backends.served import Phase, State
+from backends.vitals import Vitals
 from models.types import Signature
+from server.layering import Spare, guarded, spare_beside
+from server.resolver import Resolver
+from server.sessions import connector_to, session_on
 from server.settings import RemoteSettings
 from server.targets import target
+from server.threads import thread_for
 from server.verification import verifying
-
-Connect = Callable[..., aiohttp.ClientSession]
-"""A session on a connector, with traces."""
 
 BEST: tuple[Phase, ...] = ("ready", "misfit", "unverified")
 """What is said of several addresses: that one may be asked, else that one is wrong, which needs someone's attention."""
 
 
 async def open_addresses(
-    opened: AsyncExitStack, settings: RemoteSettings, signature: Signature, state: State, connect: Connect
-) -> Rotation:
-    """All addresses of a model as one backend; `state` is that of all of them together."""
+    opened: AsyncExitStack,
+    settings: RemoteSettings,
+    signature: Signature,
+    state: State,
+    vitals: Vitals,
+    spare: Spare,
+) -> list[Replica]:
+    """All addresses of a model; `state` is that of all of them together."""
     states = [State(phase="unverified") for _ in settings.urls]
     places = asyncio.Semaphore(settings.limit)
     changed = partial(_sum_up, state, states)
-    return Rotation(
-        [
-            await _open(opened, settings, signature, url, own, changed, places, connect)
-            for url, own in zip(settings.urls, states, strict=True)
-        ]
-    )
+    replicas: list[Replica] = []
+    for index, (url, own) in enumerate(zip(settings.urls, states, strict=True)):
+        circuit = Circuit()
+        judged = guarded(
+            settings,
+            vitals,
+            own,
+            circuit,
+            spare_beside(replicas, index, spare),  # the list is whole before anyone asks
+            between=[Rest, *_throttle(settings, places)],
+        )
+        layers: list[Layer] = [partial(Gate, state=own), *judged]
+        inner = await _open(opened, settings, signature, url, own, changed, vitals)
+        replicas.append(Replica(url, stack(inner, *layers), own, circuit))
+    return replicas
 
 
 def _sum_up(state: State, states: Sequence[State]) -> None:
@@ -54,23 +69,18 @@ async def _open(
     url: str,
     state: State,
     changed: Callable[[], None],
-    places: asyncio.Semaphore,
-    connect: Connect,
-) -> Backend:
+    vitals: Vitals,
+) -> Verified:
     there = target(settings, signature, url)
-    aside = await opened.enter_async_context(connect(aiohttp.TCPConnector(limit=1)))
+    resolver = Resolver(opened.enter_context(thread_for(url)))
+    aside = await opened.enter_async_context(session_on(connector_to(resolver, 1)))
     about = there.url.removesuffix("/infer")
     verification = await opened.enter_async_context(verifying(aside, about, there, state, changed))
-    connector = aiohttp.TCPConnector(limit=settings.limit)
-    session = await opened.enter_async_context(connect(connector, [verification.trace()]))
-    seconds = None if settings.timeout_ms is None else settings.timeout_ms / 1e3
-    layers: list[Layer] = [
-        partial(Gate, state=state),
-        *_throttle(settings, places),
-        partial(Timeout, seconds=seconds),
-        partial(Verified, knowledge=verification),
-    ]
-    return stack(Oip(session, there, temperature=settings.temperature), *layers)
+    traces = [noticing(verification.trace())]
+    session = await opened.enter_async_context(session_on(connector_to(resolver, settings.limit), traces))
+    on_resend = vitals.statistics.count_resend if settings.idempotent else None
+    oip = Oip(session, there, temperature=settings.temperature, on_resend=on_resend)
+    return Verified(oip, knowledge=verification)
 
 
 def _throttle(settings: RemoteSettings, places: asyncio.Semaphore) -> list[Layer]:

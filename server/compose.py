@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from aggregator.reaper import Reaper
 from backends.channel import Channel
-from backends.served import Served, State
+from backends.served import Served
 from models.registry import Registry
 from server.composites.kind import CompositeSettings, Context, Misfit
 from server.composites.serving import composite
@@ -14,14 +14,17 @@ from server.composition import Composition
 from server.config import ConfigError
 from server.consistency import innermost_first, table_of
 from server.kinds import Backend
+from server.layering import Spare
 from server.loading import version_of
-from server.opening import open_local, open_remote, open_worker
+from server.opening import open_local, open_remote, open_workers
 from server.plan import Plan
 from server.settings import RemoteSettings
+from server.spares import Spares
+from server.states import WorkerStates
 
 
 @asynccontextmanager
-async def composed(plan: Plan, states: Mapping[str, State]) -> AsyncIterator[Composition]:
+async def composed(plan: Plan, states: Mapping[str, WorkerStates]) -> AsyncIterator[Composition]:
     """Everything that the plan's configuration names. `states` are those of the workers, which someone else updates.
 
     Raises:
@@ -32,24 +35,28 @@ async def composed(plan: Plan, states: Mapping[str, State]) -> AsyncIterator[Com
         context = Context(Reaper(), opened)
         opened.push_async_callback(context.reaper.close)
         served: dict[str, Served] = {}
+        spares = Spares()
         for name in plan.config.backends:
-            served[name] = _with_key(await _open(opened, plan, registry, name, states), plan.config.backends[name])
+            opened_one = await _open(opened, plan, registry, name, states, spares.of(name))
+            served[name] = _with_key(opened_one, plan.config.backends[name])
         for name in innermost_first(plan.config.composites):
             served[name] = _composite(name, plan.config.composites[name], served, context)
+        spares.served = served
         yield Composition({name: served[name] for name in plan.config.names}, plan.config.default)
 
 
 async def _open(
-    opened: AsyncExitStack, plan: Plan, registry: Registry, name: str, states: Mapping[str, State]
+    opened: AsyncExitStack, plan: Plan, registry: Registry, name: str, states: Mapping[str, WorkerStates], spare: Spare
 ) -> Served:
     settings = plan.config.backends[name]
     if isinstance(settings, RemoteSettings):
-        return await open_remote(opened, name, settings)
+        return await open_remote(opened, name, settings, spare)
     version = version_of(settings, registry, plan.pinned[name])
     if settings.inline:
         return await open_local(opened, name, settings, version)
-    channel = Channel(plan.socket(name), longest=plan.longest_call)
-    return open_worker(opened, name, settings, version, channel, states[name])
+    count = plan.workers()[name]
+    channels = [Channel(plan.socket(name, replica), longest=plan.longest_call) for replica in range(count)]
+    return open_workers(opened, name, settings, version, channels, states[name], spare)
 
 
 def _with_key(served: Served, settings: Backend) -> Served:

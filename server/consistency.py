@@ -8,6 +8,7 @@ from models.columns import specs_of
 from models.rows import width_of
 from server.composites import kind_of
 from server.composites.kind import CompositeSettings
+from server.repetition import mistakes_of_repetition
 from server.settings import Config, PythonSettings, RemoteSettings, ServerSettings
 from server.tables import Mistake, shown, shown_key, unknown
 
@@ -33,6 +34,7 @@ def mistakes_of(config: Config, names: Mapping[str, Collection[str]]) -> Iterato
             if backend.example and len(backend.example) != width:
                 expected = f"expected {width} values, one for each feature, got {len(backend.example)}"
                 yield Mistake(f"backends.{shown_key(name)}", "example", expected)
+    yield from mistakes_of_repetition(config.backends)
     for name, settings in config.composites.items():
         yield from _of_composite(name, settings, known)
     yield from _of_cycles(config.composites)

@@ -9,6 +9,7 @@ from server.about import json_response
 from server.codecs.outcome import milliseconds
 from server.inference import CURRENT
 from server.peers import PEERS, Kind
+from server.places import breaker_of, shown_places
 from server.snapshots import Snapshot, merged, taken
 
 LEVELS = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
@@ -71,4 +72,7 @@ def shown(snapshot: Snapshot) -> dict[str, Any]:
     }
     if snapshot.parts:
         return said | {"parts": snapshot.parts} | snapshot.about
-    return said | {"pid": snapshot.pid, "restarts": snapshot.restarts}
+    said |= {"pid": snapshot.pid, "restarts": snapshot.restarts}
+    if snapshot.places:
+        said |= {"breaker": breaker_of(snapshot.places.values()), "replicas": shown_places(snapshot.places)}
+    return said

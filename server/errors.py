@@ -26,6 +26,7 @@ STATUSES: dict[type[Exception], tuple[int, str]] = {
     errors.RemoteOverloaded: (503, "overloaded"),
     errors.Overloaded: (503, "overloaded"),
     errors.RateLimited: (503, "rate_limited"),
+    errors.BreakerOpen: (503, "breaker_open"),
     errors.Away: (503, "backend_away"),
     errors.Disabled: (503, "backend_disabled"),
     errors.Unverified: (503, "backend_unverified"),

@@ -7,7 +7,6 @@ from typing import Any
 
 from aiohttp import web
 
-from backends.served import State
 from server import collecting, logs
 from server.answers import answers_of
 from server.app import make_app, routes_of
@@ -25,6 +24,7 @@ from server.peers import PEERS, answering_peers, peers_of
 from server.plan import Plan, read_plan
 from server.serving import serving
 from server.shares import share_of
+from server.states import WorkerStates
 from server.switching import SWITCHING, Switching
 
 
@@ -41,17 +41,15 @@ class Front:
         self._log = log
         self._peers = peers_of(plan, index)
         self._switching = Switching(self._peers, tell)
-        self._states = {name: State(phase="starting") for name in plan.worker_names()}
+        self._states = {name: WorkerStates(count) for name, count in plan.workers().items()}
 
     def hear(self, message: dict[str, Any]) -> None:
         """A line from the supervisor: who is out of the vote, or what changed about one worker."""
         if "disabled" in message:
             self._switching.hear(message)
             return
-        state = self._states[message["worker"]]
-        state.phase = message["phase"]
-        state.pid = message["pid"]
-        state.restarts = message["restarts"]
+        states = self._states[message["worker"]]
+        states.hear(message["replica"], message["phase"], message["pid"], message["restarts"])
 
     async def main(self, parent: Parent) -> None:
         """Serve until the supervisor says stop, then finish what is under way."""

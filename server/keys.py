@@ -27,7 +27,17 @@ BACKEND = {
     "limit": Key("so many calls may be under way"),
     "queue": Key("so many more may wait; the next is refused at once"),
     "batch": Key("requests that come at once are asked as one; unless given only models of the registry", True),
+    "breaker": Key("leave an address alone that fails, and try it now and then"),
+    "retry": Key("try once more where that can help, does no harm, and is needed for an answer"),
+    "hedge": Key("ask another replica, too, when one takes longer than nearly always; the first answer counts"),
+    "cache": Key(
+        "give answers again for ttl_s seconds; true: 10000 of them for a minute", {"entries": 10000, "ttl_s": 60}
+    ),
+    "coalesce": Key("ask once for those who ask the same at the same time"),
+    "idempotent": Key("asking twice does no more than asking once; false: it is never tried again"),
+    "cost": Key("of a call, in any unit; over 0: no call is made that may turn out not to be needed"),
     "inline": Key("in the server's own process: less isolation, less latency"),
+    "processes": Key("so many workers, each with the model; one that fails or is busy leaves the call to another"),
     "threads": Key("for one call"),
     "canary_key": Key(
         "what always gets the same one of champion and canary; unless given the request", "parameters.user"

@@ -1,7 +1,6 @@
 """Loads the model of one backend into this process, be it the front or a worker of its own. No HTTP."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from backends.local import Local
@@ -10,6 +9,7 @@ from models.rows import inputs_of
 from models.runtimes import Model, load
 from server.functions import load_function, version_of_function
 from server.settings import LocalSettings, PythonSettings
+from server.threads import thread_for
 
 
 def version_of(settings: LocalSettings | PythonSettings, registry: Registry, pinned: str) -> Version:
@@ -31,16 +31,6 @@ def loaded(name: str, settings: LocalSettings | PythonSettings, version: Version
     warm_up(model, version)
     with thread_for(name) as executor:
         yield Local(model, executor, seconds=None if settings.timeout_ms is None else settings.timeout_ms / 1e3)
-
-
-@contextmanager
-def thread_for(name: str) -> Iterator[ThreadPoolExecutor]:
-    """One thread, which is not waited for in the end: a model under way would hold up the stop."""
-    executor = ThreadPoolExecutor(1, thread_name_prefix=name)
-    try:
-        yield executor
-    finally:
-        executor.shutdown(wait=False, cancel_futures=True)
 
 
 def warm_up(model: Model, version: Version) -> None:

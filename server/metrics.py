@@ -17,6 +17,7 @@ from server.composition import Composition
 from server.families import Family, Place, Shown, added, families_of
 from server.fronts import ABOUT, About
 from server.kept import KEPT, decoded
+from server.layer_metrics import of_layers
 from server.peers import PEERS, Kind
 from server.traffic import Traffic
 
@@ -83,6 +84,7 @@ class Everything(Collector):
         yield from _of_ensembles({one.name: one.outcomes for one in served if isinstance(one.outcomes, Outcomes)})
         yield from _of_parts({one.name: one.outcomes for one in served if isinstance(one.outcomes, PartOutcomes)})
         yield from _of_kinds(served)
+        yield from of_layers(served)
 
 
 def _of_front(about: About | None) -> Iterator[Metric]:

@@ -5,28 +5,30 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
-import aiohttp
 import msgspec
 
 from backends.base import Backend, Layer, stack
+from backends.bound import Bound
 from backends.channel import Channel
-from backends.layers.batch import Batch
+from backends.circuit import Circuit
+from backends.layers.attempt import Attempt
 from backends.layers.gate import Gate
 from backends.layers.limit import Limit
-from backends.layers.observe import Observe
+from backends.layers.replicas import Replicas
 from backends.layers.timeout import Timeout
-from backends.local import Local
+from backends.replica import Replica
 from backends.served import Served, State
-from backends.statistics import Statistics
+from backends.vitals import Vitals
 from backends.worker import Worker
 from models.registry import Version
 from models.types import Signature
 from server.addresses import open_addresses
+from server.layering import Spare, batch_rows, guarded, layered, replicated, spare_beside, vitals_of
 from server.loading import loaded
-from server.settings import BackendSettings, LocalSettings, PythonSettings, RemoteSettings, rows_per_batch
+from server.settings import BackendSettings, LocalSettings, PythonSettings, RemoteSettings
 from server.signatures import declared
+from server.states import WorkerStates
 
-CONNECT_SECONDS = 0.25
 ALONE = 2  # calls at once to one backend past its layers
 ALONE_SECONDS = 10.0
 DEFAULT_TIMEOUT = 1.0  # seconds, of a backend that is asked by its own name
@@ -37,24 +39,44 @@ async def open_local(
 ) -> Served:
     """A model in this process, with a thread of its own."""
     local = opened.enter_context(loaded(name, settings, version))
-    return replace(_of_version(name, local, settings, version, State()), alone=alone_of(local))
+    vitals = vitals_of(settings)
+    attempt = Attempt(local, latency=vitals.latency, statistics=vitals.statistics)  # it keeps its time itself
+    served = _of_version(name, attempt, settings, vitals, version, State())
+    return replace(served, alone=alone_of(local), prompt=not settings.coalesce)
 
 
-def open_worker(
+def open_workers(
     opened: AsyncExitStack,
     name: str,
     settings: LocalSettings | PythonSettings,
     version: Version,
-    channel: Channel,
-    state: State,
+    channels: Sequence[Channel],
+    states: WorkerStates,
+    spare: Spare = lambda: True,
 ) -> Served:
-    """A model in the worker at the other end of `channel`."""
-    opened.callback(channel.close)
-    worker = Worker(channel, version.manifest.signature)
-    return replace(_of_version(name, worker, settings, version, state), alone=alone_of(worker))
+    """A model in the workers at the other ends of `channels`."""
+    vitals = vitals_of(settings)
+    replicas: list[Replica] = []
+    workers: list[Replica] = []  # the same, past what keeps count
+    for index, (channel, state) in enumerate(zip(channels, states.each, strict=True)):
+        opened.callback(channel.close)
+        worker, circuit = Worker(channel, version.manifest.signature), Circuit()
+        layers = guarded(settings, vitals, state, circuit, spare_beside(replicas, index, spare))
+        place = name if len(channels) == 1 else f"{name} {index + 1}"
+        if len(channels) > 1:  # else the gate around all of them is this one's
+            layers.insert(0, partial(Gate, state=state))
+        replicas.append(Replica(place, stack(worker, *layers), state, circuit))
+        workers.append(Replica(place, worker, state))
+    idempotent = isinstance(settings, LocalSettings) or settings.idempotent
+    backend = replicated(replicas, settings, vitals, idempotent=idempotent)
+    served = _of_version(name, backend, settings, vitals, version, states.whole)
+    retries = settings.retry and idempotent
+    return replace(served, alone=alone_of(Replicas(workers)), replicas=tuple(replicas), retries=retries)
 
 
-async def open_remote(opened: AsyncExitStack, name: str, settings: RemoteSettings) -> Served:
+async def open_remote(
+    opened: AsyncExitStack, name: str, settings: RemoteSettings, spare: Spare = lambda: True
+) -> Served:
     """A model behind one or several addresses; none is asked before its metadata has been read and fits.
 
     `timeout_ms` bounds each try, within the addresses. With a rate limit the line is in there, too, where it is known
@@ -63,75 +85,57 @@ async def open_remote(opened: AsyncExitStack, name: str, settings: RemoteSetting
     signature = declared(settings)
     assert signature is not None  # noqa: S101 - which the configuration has made sure of
     state = State(phase="unverified")
-    backend = await open_addresses(opened, settings, signature, state, _session)
-    outer = msgspec.structs.replace(settings, timeout_ms=None)
+    outer = settings
     if settings.throttle is not None:
-        outer = msgspec.structs.replace(outer, limit=settings.limit + settings.queue, queue=0)
-    served = _layered(name, backend, outer, signature, "", "remote", (), state)
-    timeout = DEFAULT_TIMEOUT if settings.timeout_ms is None else settings.timeout_ms / 1e3
-    return replace(served, alone=alone_of(backend), timeout=timeout)
+        outer = msgspec.structs.replace(settings, limit=settings.limit + settings.queue, queue=0)
+    vitals = vitals_of(outer)
+    replicas = await open_addresses(opened, settings, signature, state, vitals, spare)
+    backend = replicated(replicas, settings, vitals, idempotent=settings.idempotent)
+    served = _served(name, backend, outer, vitals, signature, "", "remote", (), state)
+    retries = settings.retry and settings.idempotent
+    return replace(served, alone=alone_of(Replicas(replicas)), replicas=tuple(replicas), retries=retries)
 
 
-def _of_version(name: str, backend: Backend, settings: BackendSettings, version: Version, state: State) -> Served:
+def _of_version(
+    name: str, backend: Backend, settings: BackendSettings, vitals: Vitals, version: Version, state: State
+) -> Served:
     manifest = version.manifest
     examples = tuple(map(tuple, manifest.examples))
-    return _layered(name, backend, settings, manifest.signature, version.version, manifest.runtime, examples, state)
+    return _served(
+        name, backend, settings, vitals, manifest.signature, version.version, manifest.runtime, examples, state
+    )
 
 
-def _layered(
+def _served(
     name: str,
     backend: Backend,
     settings: BackendSettings,
+    vitals: Vitals,
     signature: Signature,
     version: str,
     runtime: str,
     examples: tuple[tuple[object, ...], ...],
     state: State,
 ) -> Served:
-    statistics = Statistics()
-    timeout = None if settings.timeout_ms is None else settings.timeout_ms / 1e3
-    layers: list[Layer] = [
-        partial(Observe, statistics=statistics),
-        partial(Gate, state=state),
-        partial(Limit, concurrency=settings.limit, waiting=settings.queue, statistics=statistics),
-    ]
-    max_rows = rows_per_batch(settings.batch, isinstance(settings, LocalSettings))
-    if max_rows is not None:
-        layers.append(partial(Batch, max_rows=max_rows, statistics=statistics))
-    prompt = isinstance(backend, Local)  # which keeps its time itself
-    if not prompt:
-        layers.append(partial(Timeout, seconds=timeout))
     return Served(
         name,
-        stack(backend, *layers),
+        layered(backend, settings, vitals, state, name, version),
         signature,
         version,
-        timeout or DEFAULT_TIMEOUT,
+        DEFAULT_TIMEOUT if settings.timeout_ms is None else settings.timeout_ms / 1e3,
         runtime,
         examples=examples,
         state=state,
-        statistics=statistics,
-        batched=max_rows is not None,
-        prompt=prompt,
+        statistics=vitals.statistics,
+        batched=batch_rows(settings) is not None,
+        vitals=vitals,
     )
 
 
 def alone_of(backend: Backend) -> Backend:
     """`backend` for whoever looks into it: past its layers, under a bound of its own."""
     bounds: list[Layer] = [
-        partial(Limit, concurrency=ALONE, waiting=0),
+        partial(Limit, bound=Bound(ALONE), waiting=0),
         partial(Timeout, seconds=ALONE_SECONDS),
     ]
     return stack(backend, *bounds)
-
-
-def _session(connector: aiohttp.BaseConnector, traces: Sequence[aiohttp.TraceConfig] = ()) -> aiohttp.ClientSession:
-    """A client of one server: its own connections, and nothing that HTTP could add."""
-    return aiohttp.ClientSession(
-        connector=connector,
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
-        auto_decompress=False,
-        trace_configs=list(traces),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
-    )

@@ -30,20 +30,29 @@ class Plan(msgspec.Struct, frozen=True):
     def registry_path(self) -> Path:
         return Path(self.config.registry.path)
 
-    def worker_names(self) -> list[str]:
-        """The backends that run in a process of their own."""
+    def workers(self) -> dict[str, int]:
+        """The backends that run in processes of their own, and in how many."""
         settings = self.config.backends
-        return [name for name, one in settings.items() if not isinstance(one, RemoteSettings) and not one.inline]
+        return {
+            name: one.processes
+            for name, one in settings.items()
+            if not isinstance(one, RemoteSettings) and not one.inline
+        }
 
     @property
     def longest_call(self) -> int:
         """The bytes of a call to a worker: digits and commas in a body take no less than a quarter of their tensors."""
         return min(4 * self.config.server.max_body_bytes, LONGEST_FRAME)
 
-    def socket(self, backend: str) -> str:
-        """Where the worker of `backend` listens."""
+    def socket(self, backend: str, replica: int = 0) -> str:
+        """Where the worker of `backend` listens that is number `replica`, from 0."""
         version = self.pinned[backend].rpartition("@")[2]
-        return str(Path(self.folder) / f"{backend}.{version}.sock")
+        place = f"+{replica + 1}" if self.workers()[backend] > 1 else ""  # which is in no name
+        return str(Path(self.folder) / f"{backend}.{version}{place}.sock")
+
+    def worker_name(self, backend: str, replica: int) -> str:
+        """What a worker is called."""
+        return f"worker {backend} {replica + 1}" if self.workers()[backend] > 1 else f"worker {backend}"
 
     def front_name(self, index: int) -> str:
         """What a front, counted from 0, is called."""
@@ -78,9 +87,10 @@ def make_plan(config: Config, registry: Registry, folder: Path) -> Plan:
             versions[name] = version_of_function(backend)
     pinned = {name: str(version) for name, version in versions.items()}
     plan = Plan(config, pinned, {name: version.manifest.runtime for name, version in versions.items()}, str(folder))
-    for name in plan.worker_names():
-        if len(plan.socket(name).encode()) > LONGEST_SOCKET_PATH:
-            raise ConfigError(f"the socket path {plan.socket(name)} is too long; set XDG_RUNTIME_DIR to a short folder")
+    for name, count in plan.workers().items():
+        longest = plan.socket(name, count - 1)
+        if len(longest.encode()) > LONGEST_SOCKET_PATH:
+            raise ConfigError(f"the socket path {longest} is too long; set XDG_RUNTIME_DIR to a short folder")
     return plan
 
 

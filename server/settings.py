@@ -14,6 +14,8 @@ from server.composites.ensemble import EnsembleSettings
 from server.composites.kind import CompositeSettings
 from server.values import (
     BatchSettings,
+    CacheSettings,
+    Cost,
     Count,
     CountOrNone,
     Fronts,
@@ -23,6 +25,7 @@ from server.values import (
     Model,
     Patience,
     Port,
+    Processes,
     Rate,
     Seconds,
     Temperature,
@@ -32,6 +35,7 @@ from server.values import (
 
 __all__ = [
     "BackendSettings",
+    "CacheSettings",
     "Config",
     "DebugSettings",
     "EnsembleSettings",
@@ -87,23 +91,34 @@ class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What every backend has: `limit` calls under way, `queue` calls that wait, `timeout_ms` for each.
 
     `batch` None: only where it is known to be safe, with a model of the registry, which was tried row by row and all at
-    once.
+    once. `breaker`, `retry` and `hedge` are for what runs elsewhere, not for what is inline.
     """
 
     timeout_ms: Milliseconds | None = None
     limit: Count = 32
     queue: CountOrNone = 64
     batch: bool | BatchSettings | None = None
+    breaker: bool = True
+    retry: bool = True
+    hedge: bool = False
+    cache: bool | CacheSettings = False
+    coalesce: bool = False
+
+    @property
+    def kept(self) -> CacheSettings | None:
+        """What is kept of its answers."""
+        return CacheSettings() if self.cache is True else self.cache or None
 
 
 class LocalSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind", tag="local"):
-    """`[backends.NAME]` for a model of the registry; `inline`: in the front, not in a process of its own.
+    """`[backends.NAME]` for a model of the registry, in so many `processes` of its own, or `inline`, in the front.
 
     `canary_key`: while its champion has a canary, what always gets the same one of the two; None: the request's id.
     """
 
     model: Model
     inline: bool = False
+    processes: Processes = 1
     threads: Count = 1
     canary_key: KeyName | None = None
 
@@ -120,7 +135,8 @@ class RemoteSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind
 
     All features are one tensor, `input`, or each is a tensor (n, 1) that `inputs` names. `gives = "labels"`: the output
     is no probabilities but a label per row, a string or an integer. `outputs`: those of a transform, as those of a
-    function; columns of float32 are one tensor, `output`.
+    function; columns of float32 are one tensor, `output`. What is not `idempotent` is never tried again, what has a
+    `cost` never tried twice at once.
     """
 
     model: Model
@@ -137,6 +153,8 @@ class RemoteSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind
     binary: bool = True
     throttle: ThrottleSettings | None = None
     temperature: Temperature | None = None
+    idempotent: bool = True
+    cost: Cost = 0.0
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -151,7 +169,7 @@ class PythonSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind
     A feature is `name`, or `name:DATATYPE` where it is no float32, or `name:DATATYPE[3,4]` where it is no column but a
     tensor; so are the `outputs` of a transform. `path`: the folder that Python looks in first,
     absolute once read, in the file relative to the file's own folder. `example`: a row to try it with at the start, and
-    to show callers. `inline`: as of a model of the registry.
+    to show callers. `inline` and `processes`: as of a model of the registry; `idempotent` and `cost`: as of a remote.
     """
 
     python: Function
@@ -164,6 +182,9 @@ class PythonSettings(BackendSettings, frozen=True, kw_only=True, tag_field="kind
     temperature: Temperature | None = None
     example: tuple[Any, ...] = ()
     inline: bool = False
+    processes: Processes = 1
+    idempotent: bool = True
+    cost: Cost = 0.0
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,7 +3,7 @@
 import msgspec
 
 from server.plan import Plan
-from server.settings import LocalSettings, PythonSettings, RemoteSettings
+from server.settings import CacheSettings, LocalSettings, PythonSettings, RemoteSettings
 
 Backend = LocalSettings | PythonSettings | RemoteSettings
 
@@ -24,9 +24,18 @@ def part(total: int, fronts: int, index: int) -> int:
 
 def _share(backend: Backend, fronts: int, index: int) -> Backend:
     limit, queue = max(1, part(backend.limit, fronts, index)), part(backend.queue, fronts, index)
-    backend = msgspec.structs.replace(backend, limit=limit, queue=queue)
+    backend = msgspec.structs.replace(backend, limit=limit, queue=queue, cache=_cache(backend, fronts, index))
     if isinstance(backend, RemoteSettings) and backend.throttle is not None:
         rate = part(backend.throttle.rate, fronts, index)
         throttle = msgspec.structs.replace(backend.throttle, rate=rate)
         backend = msgspec.structs.replace(backend, throttle=throttle)
     return backend
+
+
+def _cache(backend: Backend, fronts: int, index: int) -> bool | CacheSettings:
+    """Each front keeps answers of its own."""
+    kept = backend.kept
+    if kept is None:
+        return False
+    entries, most = (max(1, part(total, fronts, index)) for total in (kept.entries, kept.max_bytes))
+    return msgspec.structs.replace(kept, entries=entries, max_bytes=most)

@@ -3,6 +3,7 @@
 Quantiles cannot be added up, so each front hands out the durations of its last answered calls themselves.
 """
 
+import time
 from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,7 +12,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from backends.served import Served
+from backends.vitals import Vitals
 from server.composition import Composition
+from server.places import Place, places_of, places_together
 
 STATES = ("misfit", "unverified", "away", "no quorum", "starting", "ready", "disabled")
 """Where fronts differ, the first of these is the server's."""
@@ -39,6 +42,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     about: dict[str, Any] = {}
     pid: int | None = None
     restarts: int = 0
+    places: dict[str, Place] = {}
     more: dict[str, Any] = {}
 
     @property
@@ -64,10 +68,31 @@ def taken(composition: Composition, served: Served) -> Snapshot:
         last_errors=tuple(statistics.last_errors),
         parts=served.parts,
         about=dict(served.about()),
-        more=dict(served.details()),
+        more={**served.details(), **_more(served.vitals)},
         pid=state.pid,
         restarts=state.restarts,
+        places=places_of(served.replicas, time.perf_counter()),
     )
+
+
+def _more(vitals: Vitals | None) -> dict[str, Any]:
+    """What the layers of a model have counted."""
+    if vitals is None:
+        return {}
+    statistics, keep = vitals.statistics, vitals.keep
+    counted: dict[str, Any] = {
+        "room": vitals.bound.room,
+        "tries": statistics.tries,
+        "retries": statistics.retries,
+        "resends": statistics.resends,
+        "hedges": statistics.hedges,
+        "hedges_won": statistics.hedges_won,
+        "coalesced": statistics.coalesced,
+    }
+    if keep is not None:
+        hits, misses = statistics.cache_hits, statistics.cache_misses
+        counted["cache"] = {"hits": hits, "misses": misses, "entries": len(keep), "bytes": keep.size}
+    return counted
 
 
 def merged(fronts: Iterable[Iterable[Snapshot]]) -> list[Snapshot]:
@@ -90,6 +115,7 @@ def added(one: Snapshot, other: Snapshot) -> Snapshot:
         fates=added_up(one.fates, other.fates),
         recent=one.recent + other.recent,
         last_errors=one.last_errors + other.last_errors,
+        places=places_together(one.places, other.places),
         more=added_up(one.more, other.more),
     )
 

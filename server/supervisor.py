@@ -32,7 +32,7 @@ class Supervisor:
     plan: Plan
     listening: socket.socket
     fronts: list[Process] = field(init=False)
-    workers: dict[str, Process] = field(init=False)
+    workers: dict[tuple[str, int], Process] = field(init=False)
     _board: Board = field(init=False)
     _switchboard: Switchboard = field(init=False, default_factory=Switchboard)
     _stopping: asyncio.Event = field(init=False, default_factory=asyncio.Event)
@@ -45,8 +45,14 @@ class Supervisor:
         make_board(self.plan.board, server.fronts)
         self._board = Board(self.plan.board)
         self.workers = {
-            name: Process(f"worker {name}", ("server.worker", path, name), on_change=self._changed(name), hung=hung)
-            for name in self.plan.worker_names()
+            (name, replica): Process(
+                self.plan.worker_name(name, replica),
+                ("server.worker", path, name, str(replica)),
+                on_change=partial(self._changed, name, replica),
+                hung=hung,
+            )
+            for name, count in self.plan.workers().items()
+            for replica in range(count)
         }
         self.fronts = [
             Process(
@@ -112,14 +118,14 @@ class Supervisor:
             for process in self.processes:
                 process.kill()
 
-    def _changed(self, name: str) -> Callable[[Process], None]:
-        return lambda process: self._tell(_state(name, process))
+    def _changed(self, name: str, replica: int, process: Process) -> None:
+        self._tell(_state(name, replica, process))
 
     def _introduce(self, index: int, front: Process) -> None:
         """A front that has just been spawned knows nothing yet; one that is gone has no connections."""
         if front.phase == "starting":
-            for name, worker in self.workers.items():
-                front.tell(_state(name, worker))
+            for (name, replica), worker in self.workers.items():
+                front.tell(_state(name, replica, worker))
             front.tell(self._switchboard.message())
         elif front.phase == "away":
             self._board.erase(index)
@@ -140,5 +146,6 @@ async def _all(events: Iterable[asyncio.Event]) -> bool:
     return True
 
 
-def _state(name: str, process: Process) -> dict[str, object]:
-    return {"worker": name, "phase": process.phase, "pid": process.pid, "restarts": process.restarts}
+def _state(name: str, replica: int, process: Process) -> dict[str, object]:
+    state = {"phase": process.phase, "pid": process.pid, "restarts": process.restarts}
+    return {"worker": name, "replica": replica, **state}

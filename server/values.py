@@ -15,8 +15,10 @@ CountOrNone = Annotated[int, Meta(ge=0, le=2**31, description="an integer that i
 Share = Annotated[float, Meta(gt=0, le=1, description="a number over 0 and at most 1")]
 Spread = Annotated[float, Meta(ge=0, le=1e280, description="a number that is not negative")]
 Weight = Annotated[float, Meta(gt=0, le=1e9, description="a positive number, at most 1e9")]
+Cost = Annotated[float, Meta(ge=0, le=1e9, description="a number that is not negative")]
 Temperature = Annotated[float, Meta(ge=0.2, le=5, description="a number from 0.2 to 5")]
 Seconds = Annotated[float, Meta(gt=0, le=86_400, description="positive seconds, at most a day")]
+Processes = Annotated[int, Meta(ge=1, le=64, description="an integer from 1 to 64")]
 Rate = Annotated[int, Meta(ge=1, le=1_000_000, description="an integer from 1 to 1000000")]
 Portion = Annotated[float, Meta(ge=0, le=1, description="a number from 0 to 1")]
 KeyName = Annotated[str, Meta(pattern=r"^(inputs|parameters)\..+$", description="inputs.NAME or parameters.NAME")]
@@ -31,6 +33,14 @@ class BatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """`batch`: requests that come while others are under way are asked as one, of at most `max_rows` rows."""
 
     max_rows: Count = 256
+
+
+class CacheSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`cache`: answers are given again for `ttl_s`; so many at most, and no more than fit."""
+
+    entries: Count = 10_000
+    ttl_s: Seconds = 60.0
+    max_bytes: Count = 64 * 2**20
 
 
 def rows_per_batch(batch: bool | BatchSettings | None, safe: bool) -> int | None:

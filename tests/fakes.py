@@ -1,7 +1,7 @@
 """Backends that do as they are told, on the tests' own clock."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -91,3 +91,27 @@ def sure(label: int, rows: int = 1, classes: int = 2) -> Array:
     scores = np.zeros((rows, classes))
     scores[:, label] = 1
     return scores
+
+
+class Script:
+    """Says one thing after the other, the last one for ever: how long each call takes, and what comes of it.
+
+    An error is raised anew each time, for what raises one may write to it.
+    """
+
+    def __init__(self, *said: tuple[float, Array | Callable[[], Exception]]) -> None:
+        self.said = list(said)
+        self.begun: list[float] = []
+        self.cancelled = 0
+
+    async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
+        delay, answer = self.said[min(len(self.begun), len(self.said) - 1)]
+        self.begun.append(now())
+        try:
+            await asyncio.sleep(delay)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if callable(answer):
+            raise answer()
+        return InferResponse({PROBABILITIES: answer}, request.id)

@@ -1,47 +1,85 @@
 """A bound on the calls under way, and on those that wait."""
 
 import asyncio
+import time
 from collections import deque
+from collections.abc import Callable
 
 from backends.base import Backend
+from backends.bound import Bound
+from backends.budget import RetryBudget
+from backends.latency import Latency
 from backends.statistics import Statistics
-from models.deadline import Deadline
-from models.errors import LateInQueue, Overloaded
+from models.deadline import Deadline, remaining
+from models.errors import LateInQueue, Overloaded, RemoteOverloaded
 from models.types import InferRequest, InferResponse
 
 
 class Limit:
-    """At most `concurrency` calls under way and `waiting` in line, first come, first served.
+    """At most `bound` calls under way and `waiting` in line, first come, first served.
+
+    Who could have its turn only after its deadline is refused at once, and whose turn comes too late for an answer, as
+    `latency` knows it, is not run. What is refused here is no time for second tries: `budget` is told.
 
     Raises:
-        Overloaded: the line is full; at once.
-        LateInQueue: the deadline came before the turn did.
+        Overloaded: the line is full, or too long for the deadline; at once.
+        LateInQueue: the deadline came before the turn did, or too soon after it.
     """
 
-    def __init__(self, inner: Backend, *, concurrency: int, waiting: int, statistics: Statistics | None = None) -> None:
-        if concurrency < 1 or waiting < 0:
-            raise ValueError(f"concurrency must be positive and waiting not negative, got {concurrency}, {waiting}")
+    def __init__(
+        self,
+        inner: Backend,
+        *,
+        bound: Bound,
+        waiting: int,
+        statistics: Statistics | None = None,
+        latency: Latency | None = None,
+        budget: RetryBudget | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        if bound.most < 1 or waiting < 0:
+            raise ValueError(f"the bound must be positive and waiting not negative, got {bound.most}, {waiting}")
         self.inner = inner
-        self.concurrency = concurrency
+        self.bound = bound
         self.waiting = waiting
-        self._under_way = 0
         self._statistics = statistics or Statistics()
+        self._latency = latency
+        self._budget = budget
+        self._clock = clock
         self._line: deque[asyncio.Future[None]] = deque()
 
     async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
-        if self._under_way < self.concurrency:
-            self._under_way += 1
-        elif len(self._line) < self.waiting:
-            await self._turn(deadline)
+        bound = self.bound
+        if bound.under_way < bound.room and not self._line:
+            bound.under_way += 1
         else:
-            raise Overloaded(f"{self._under_way} calls under way and {len(self._line)} waiting")
+            self._admit(deadline)
+            await self._turn(request.rows, deadline)
+        began = self._clock()
         try:
-            return await self.inner(request, deadline)
+            response = await self.inner(request, deadline)
+        except RemoteOverloaded:
+            bound.refuse(began, self._clock())
+            raise
+        else:
+            bound.succeed()
+            return response
         finally:
+            bound.leave(self._clock() - began)
             self._pass_on()
 
-    async def _turn(self, deadline: Deadline) -> None:
-        """Wait in line. The place under way is handed over by whoever leaves, so nobody can slip in between."""
+    def _admit(self, deadline: Deadline) -> None:
+        line, wait = len(self._line), self.bound.wait(len(self._line))
+        if line < self.waiting and wait <= remaining(deadline):
+            return
+        if self._budget is not None:
+            self._budget.refuse(self._clock())
+        if line >= self.waiting:
+            raise Overloaded(f"{self.bound.under_way} calls under way and {line} waiting")
+        raise Overloaded(f"its turn would come in about {wait:.3g} s, after its deadline")
+
+    async def _turn(self, rows: int, deadline: Deadline) -> None:
+        """Wait in line. The place under way is taken by whoever leaves, so nobody can slip in between."""
         loop = asyncio.get_running_loop()
         turn = loop.create_future()
         self._line.append(turn)
@@ -58,6 +96,9 @@ class Limit:
         finally:
             self._statistics.queued -= 1
             timer.cancel()
+        if self._latency is not None and remaining(deadline) < self._latency.typical(rows):
+            self._pass_on()
+            raise LateInQueue("its turn came too late for an answer")
 
     def _expire(self, turn: asyncio.Future[None]) -> None:
         if not turn.done():
@@ -65,9 +106,11 @@ class Limit:
             turn.set_exception(LateInQueue("the deadline came before its turn"))
 
     def _pass_on(self) -> None:
-        while self._line:
+        """Give a place back, and those there are to the next in line."""
+        bound = self.bound
+        bound.under_way -= 1
+        while self._line and bound.under_way < bound.room:
             turn = self._line.popleft()
             if not turn.done():
+                bound.under_way += 1
                 turn.set_result(None)
-                return
-        self._under_way -= 1

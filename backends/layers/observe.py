@@ -5,19 +5,18 @@ import time
 from collections.abc import Callable
 
 from backends.base import Backend
+from backends.latency import Latency
 from backends.outcomes import Recorder
 from backends.statistics import Statistics
-from models.deadline import Deadline, remaining
-from models.errors import BackendError, DeadlineExceeded, InvalidRequest
+from models.deadline import ROUNDING, Deadline, remaining
+from models.errors import BackendError, DeadlineExceeded, InvalidRequest, Starved
 from models.types import InferRequest, InferResponse
-
-ROUNDING = 0.002  # seconds: uvloop's timers are in whole milliseconds
 
 
 class Observe:
     """Write what becomes of each call into `statistics`, and of a composite's answers into `outcomes`.
 
-    A cancelled call is neither a success nor a failure.
+    A cancelled call is neither a success nor a failure. `latency` knows whether a late one had less time than usual.
     """
 
     def __init__(
@@ -26,11 +25,13 @@ class Observe:
         *,
         statistics: Statistics,
         outcomes: Recorder | None = None,
+        latency: Latency | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.inner = inner
         self.statistics = statistics
         self.outcomes = outcomes
+        self._latency = latency
         self._clock = clock
 
     async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
@@ -40,7 +41,7 @@ class Observe:
         try:
             response = await self.inner(request, deadline)
         except asyncio.CancelledError:
-            self._let_go(deadline)
+            self._let_go(request.rows, deadline, self._clock() - began)
             raise
         except InvalidRequest:
             statistics.end("rejected")
@@ -57,12 +58,14 @@ class Observe:
             self.outcomes.record(response.report, seconds, answered=True)
         return response
 
-    def _let_go(self, deadline: Deadline) -> None:
+    def _let_go(self, rows: int, deadline: Deadline, seconds: float) -> None:
         """At its deadline it was late; before, nobody wanted its answer any more, which says nothing about it."""
         if remaining(deadline) > ROUNDING:
             self.statistics.end("cancelled")
+        elif self._latency is not None and self._latency.starved(rows, seconds):
+            self._failed(Starved("no answer by the deadline, which came sooner than usual"), seconds)
         else:
-            self._failed(DeadlineExceeded("no answer by the deadline"), 0.0)
+            self._failed(DeadlineExceeded("no answer by the deadline"), seconds)
 
     def _failed(self, error: BackendError, seconds: float) -> None:
         self.statistics.end(f"{error.fate}: {error.reason}")

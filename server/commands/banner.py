@@ -27,17 +27,18 @@ def announce(supervisor: Supervisor, seconds: float) -> None:
 
 
 def table_of(supervisor: Supervisor) -> Table:
-    """One row a backend."""
+    """One row a process, and one a backend that has none."""
     table = Table(box=None, pad_edge=False)
     for heading in ("backend", "model", "version", "runtime", "pid", "state"):
         table.add_column(heading)
     plan = supervisor.plan
     for name, pinned in plan.pinned.items():
         model, _, version = pinned.partition("@")
-        process = supervisor.workers.get(name, supervisor.fronts[0])
-        pid = str(process.pid or "") if name in supervisor.workers else "inline"
-        state = escape(f"{process.phase} {process.trouble}".strip())
-        table.add_row(name, model, version, plan.runtimes[name], pid, state)
+        about = (name, model, version, plan.runtimes[name])
+        workers = [supervisor.workers[name, replica] for replica in range(plan.workers().get(name, 0))]
+        for process in workers or supervisor.fronts[:1]:
+            state = escape(f"{process.phase} {process.trouble}".strip())
+            table.add_row(*about, str(process.pid or "") if workers else "inline", state)
     return table
 
 

@@ -43,6 +43,7 @@ def composite(name: str, settings: CompositeSettings, served: Mapping[str, Serve
         revote=made.revote,
         lacking=made.lacking,
         batched=made.batched,
+        retries=any(part.retries for part in parts.values()),
         examples=made.examples,
         state=state,
         statistics=statistics,

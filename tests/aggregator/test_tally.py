@@ -146,3 +146,16 @@ def test_the_share_of_exactly_as_much_weight_is_enough() -> None:
     for member in range(3):
         votes.record(member, sure(1), 0.1)
     assert votes.at_the_deadline(quorum_of(weights, None, 0.6)) == "partial"
+
+
+def test_who_can_be_lost_depends_on_who_has_answered_and_who_is_lost_already() -> None:
+    votes = tally(members=5)
+    quorum = Quorum(3, 3.0)
+    assert votes.can_lose({0, 1}, quorum)
+    assert not votes.can_lose({0, 1, 2}, quorum)
+    votes.lose(4, "failed", "connect", 0.1)
+    assert not votes.can_lose({0, 1}, quorum)
+    for member in (1, 2, 3):
+        votes.record(member, sure(1), 0.1)
+    assert votes.can_lose({0}, quorum)
+    assert not votes.can_lose({0}, Quorum(3, 3.0, frozenset([0])))

@@ -20,7 +20,7 @@ from aiohttp import web
 
 from backends.base import Backend
 from backends.layers.timeout import Timeout
-from backends.oip import HEADER_LENGTH, TIMEOUT_MS, Oip, Remote, relative, remote, translated
+from backends.oip import HEADER_LENGTH, TIMEOUT_MS, Oip, Remote, noticing, relative, remote, translated
 from models.calibration import tempered
 from models.deadline import deadline_after
 from models.errors import (
@@ -534,6 +534,82 @@ async def test_an_address_that_never_accepts_has_failed() -> None:
             backend = Oip(session, remote(f"http://127.0.0.1:{server.getsockname()[1]}", "m", YES_NO))
             with pytest.raises(ConnectFailed):
                 await backend(ones(), deadline_after(GENEROUS))
+
+
+def in_turn(*answers: Answer) -> Answer:
+    """One answer after the other, over all connections."""
+    left = list(answers)
+
+    async def answer(writer: Writer) -> None:
+        await left.pop(0)(writer)
+
+    return answer
+
+
+@asynccontextmanager
+async def resending(answer: Answer) -> AsyncIterator[tuple[Backend, Peer, list[None]]]:
+    """A backend that sends again what was lost with a connection that had been used, and each time that it did."""
+    resent: list[None] = []
+    async with peer(answer) as (there, base):
+        config = noticing(aiohttp.TraceConfig())
+        connector = aiohttp.TCPConnector(limit=1)
+        async with aiohttp.ClientSession(connector=connector, trace_configs=[config]) as session:
+            oip = Oip(session, remote(base, "m", YES_NO), on_resend=lambda: resent.append(None))
+            yield Timeout(oip, seconds=GENEROUS), there, resent
+
+
+@pytest.mark.parametrize("end", [hanging_up(), resetting()])
+async def test_what_was_lost_with_a_connection_that_had_been_used_is_sent_once_more(end: Answer) -> None:
+    async with resending(in_turn(saying(GOOD), end, saying(GOOD))) as (backend, there, resent):
+        for _ in range(2):
+            assert await backend(ones(), deadline_after(GENEROUS))
+        assert (len(resent), len(there.heard), there.connections) == (1, 3, 2)
+
+
+async def test_and_only_once() -> None:
+    async with resending(in_turn(saying(GOOD), hanging_up(), hanging_up())) as (backend, there, resent):
+        await backend(ones(), deadline_after(GENEROUS))
+        with pytest.raises(ConnectionLost) as caught:
+            await backend(ones(), deadline_after(GENEROUS))
+        assert (len(resent), len(there.heard)) == (1, 3)
+        assert caught.value.retryable
+
+
+async def test_what_was_lost_with_a_new_connection_is_a_failure() -> None:
+    async with resending(in_turn(hanging_up(), saying(GOOD))) as (backend, there, resent):
+        with pytest.raises(ConnectionLost) as caught:
+            await backend(ones(), deadline_after(GENEROUS))
+        assert (len(resent), len(there.heard)) == (0, 1)
+        assert caught.value.retryable
+
+
+@pytest.mark.parametrize("part", [HALF[:10], HALF])
+async def test_what_was_lost_after_the_answer_had_begun_is_a_failure_and_not_tried_again(part: bytes) -> None:
+    async with resending(in_turn(saying(GOOD), hanging_up(part), saying(GOOD))) as (backend, there, resent):
+        await backend(ones(), deadline_after(GENEROUS))
+        with pytest.raises(BackendError):
+            await backend(ones(), deadline_after(GENEROUS))
+        assert (len(resent), len(there.heard)) == (0, 2)
+
+
+async def test_who_must_not_be_asked_twice_is_not() -> None:
+    async with peer(in_turn(saying(GOOD), hanging_up(), saying(GOOD))) as (there, base), client() as session:
+        oip = Oip(session, remote(base, "m", YES_NO))
+        await oip(ones(), deadline_after(GENEROUS))
+        with pytest.raises(ConnectionLost):
+            await oip(ones(), deadline_after(GENEROUS))
+        assert len(there.heard) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("0", 0), ("2", 2), ("", None), ("-1", None), ("1.5", None), ("Fri, 31 Dec 1999", None)]
+)
+async def test_a_server_may_say_when_to_come_back(said: str, seconds: float | None) -> None:
+    async with asking(saying(http(b"", "503 Busy", f"Retry-After: {said}\r\n"))) as (backend, _):
+        with pytest.raises(RemoteOverloaded) as caught:
+            await backend(ones(), deadline_after(GENEROUS))
+    assert caught.value.retry_after == seconds
+    assert caught.value.retryable is (seconds is not None)
 
 
 async def test_a_server_that_is_silent_is_timed_out(tmp_path: Path) -> None:

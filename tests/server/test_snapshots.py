@@ -5,10 +5,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from models.deadline import deadline_after
 from server.composition import Composition
 from server.debug import shown
+from server.settings import BackendSettings
 from server.snapshots import Snapshot, added_up, merged, taken
-from tests.fakes import Fake, serve
+from tests.fakes import Fake, ones, serve, sure
+from tests.layered import behind_layers
 
 
 def snapshot(*durations: float, state: str = "ready", asked: int = 0, **more: Any) -> Snapshot:
@@ -48,3 +51,17 @@ def test_what_only_some_backends_have_is_added_too() -> None:
         "on": True,
     }  # fmt: skip
     assert added_up("open", "open") == "open"
+
+
+async def test_what_the_layers_count_and_where_it_answers_adds_up() -> None:
+    served = behind_layers("m", [Fake(sure(1)), Fake(sure(1))], BackendSettings(cache=True))
+    for _ in range(3):
+        await served.backend(ones(), deadline_after(1))
+    one = taken(Composition({"m": served}, "m"), served)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(one), type=Snapshot) == one
+    (whole,) = merged([[one], [one]])
+    said = shown(whole)
+    assert (said["tries"], said["retries"], said["room"], said["breaker"]) == (2, 0, 64, "closed")
+    assert said["cache"]["hits"] == 4
+    assert set(said["replicas"]) == {"m-0", "m-1"}
+    assert said["replicas"]["m-0"]["state"] == "ready"

@@ -103,7 +103,7 @@ async def measured(origin: str, rows: Sequence[Any], rate: float, rounds: int) -
                 for name in order:
                     await by_name[name].slice(found[name], SLICE_SECONDS)
             for name in CANDIDATES:
-                one = (await _state(session, origin, f"with-{name}"))["candidates"][name]
+                one = (await _state(session, origin, f"with-{name}"))["comparisons"][name]
                 print(f"{name:<10}{one['asked']:>7} asked, {one['dropped']} dropped, fates {one['fates']}")
         finally:
             os.kill(state["pid"], signal.SIGCONT)

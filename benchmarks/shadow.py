@@ -2,10 +2,10 @@
 
 One run of one server that has an ensemble of breast-cancer models, and the same ensemble with a candidate beside it: a
 healthy one, one that is stopped (SIGSTOP), one at an address where nobody listens, one that says NaN. They take turns,
-a quarter of a second each, in an order that is drawn anew for every round, so that whatever disturbs the machine
-disturbs all of them. Requests come at a constant rate; latencies count from when each was meant to leave. The 95 %
-intervals are of a bootstrap over the rounds: where that of a difference holds zero, no difference is shown. Trains the
-models if the registry lacks them.
+five requests each at 100 a second, in an order that is drawn anew for every round: whatever disturbs the machine
+disturbs all of them alike. Requests come at a constant rate; latencies count from when each was meant to leave. The
+95 % intervals are of a bootstrap over the rounds: where that of a difference holds zero, no difference is shown. Trains
+the models if the registry lacks them.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def nan(columns):
 """
 LEVELS = (0.5, 0.99)
 RESAMPLES, SAME = 2000, 1e-6
-WARM_UP_SECONDS, SLICE_SECONDS = 2.0, 0.25
+WARM_UP_SECONDS, SLICE_SECONDS = 2.0, 0.05
 
 
 @dataclass(slots=True)
@@ -103,7 +103,7 @@ async def measured(origin: str, rows: Sequence[Any], rate: float, rounds: int) -
                 for name in order:
                     await by_name[name].slice(found[name], SLICE_SECONDS)
             for name in CANDIDATES:
-                one = (await _state(session, origin, f"with-{name}"))["candidates"][name]
+                one = (await _state(session, origin, f"with-{name}"))["comparisons"][name]
                 print(f"{name:<10}{one['asked']:>7} asked, {one['dropped']} dropped, fates {one['fates']}")
         finally:
             os.kill(state["pid"], signal.SIGCONT)
@@ -176,7 +176,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--registry", type=Path, default=Path(".chorus/registry"), help="[default: %(default)s]")
     parser.add_argument("--rate", type=float, default=100, help="requests a second [default: %(default)g]")
-    parser.add_argument("--rounds", type=int, default=100, help="a quarter of a second for each [default: %(default)s]")
+    parser.add_argument("--rounds", type=int, default=600, help="of 50 ms for each [default: %(default)s]")
     given = parser.parse_args()
     registry = Registry(given.registry)
     lacking = [name for name in (*MEMBERS, "xgboost") if registry.missing([f"{DATASET}/{name}"])]

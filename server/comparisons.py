@@ -8,17 +8,16 @@ from backends.measures import Measure
 
 
 def state_of(comparisons: Comparisons) -> dict[str, Any]:
-    """What is known of one candidate; the last disagreements by request id, never inputs."""
-    rows = comparisons.rows
+    """What is known of one candidate, in counts that add up; the last disagreements by request id, never inputs."""
     return {
         "asked": comparisons.asked,
         "under_way": comparisons.under_way,
         "dropped": comparisons.dropped,
         "fates": {f"{fate}: {reason}" if reason else fate: n for (fate, reason), n in comparisons.fates.items()},
-        "rows": rows,
-        "agreement": comparisons.agreed / rows if rows else None,
-        "would_change": comparisons.changed / rows if rows else None,
-        "mean_difference": comparisons.difference / rows if rows else None,
+        "rows": comparisons.rows,
+        "agreed_rows": comparisons.agreed,
+        "changed_rows": comparisons.changed,
+        "difference": comparisons.difference,
         "last_disagreements": [_disagreement(one) for one in reversed(comparisons.disagreements)],
     }
 

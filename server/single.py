@@ -57,6 +57,8 @@ def settings_of(
     if mistakes:
         raise ConfigError(*mistakes)
     values.pop("default", None)  # there is but one
+    if values.pop("fronts", 1) != 1:
+        raise ConfigError("--workers: one model alone is served by one process; for more, name it in a chorus.toml")
     return ServerSettings(**{key: value for key, value in values.items() if key != "registry"}), Registry(
         Path(values["registry"])
     )

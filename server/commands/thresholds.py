@@ -73,7 +73,7 @@ async def _found(
     """What comes of each threshold, and which one is set."""
     from aggregator.member import assemble
     from aggregator.thresholds import outlooks
-    from server.composites.cascade import MIN_AGREEMENT, MIN_CONFIDENCE, rule_of
+    from server.composites.stages import MIN_AGREEMENT, MIN_CONFIDENCE, rule_of
     from server.prediction import composed_here
 
     async with composed_here(config, name) as (composition, served):

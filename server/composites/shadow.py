@@ -4,17 +4,15 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from aggregator.member import beside
-from aggregator.shadow import Candidate, Shadow
 from backends.outcomes import Unrecorded
 from backends.served import Served
-from server.comparisons import measures_of, state_of
 from server.composites.kind import CompositeSettings, Context, Fault, Kind, Made, Misfit, Part, repeated
 from server.key import Key
 from server.tables import shown, unknown
 from server.values import Count, Milliseconds, Share, Text, Weight
 
 if TYPE_CHECKING:
+    from aggregator.shadow import Candidate
     from server.settings import Config
 
 
@@ -69,6 +67,10 @@ def _doubts(shadow: ShadowSettings, config: "Config") -> Iterator[Fault]:
 
 
 def _make(name: str, settings: ShadowSettings, parts: Mapping[str, Served], context: Context) -> Made:
+    # here and not above, because workers read settings, too, and need none of this
+    from aggregator.shadow import Shadow
+    from server.comparisons import measures_of, state_of
+
     if any(_mistakes(settings)):
         raise Misfit  # which are told already
     primary = parts[settings.primary]
@@ -95,14 +97,17 @@ def _make(name: str, settings: ShadowSettings, parts: Mapping[str, Served], cont
         examples=primary.examples,
         outcomes=Unrecorded(),
         about=_about(settings),
-        details=lambda: {"candidates": {one: state_of(found) for one, found in comparisons.items()}},
+        details=lambda: {"comparisons": {one: state_of(found) for one, found in comparisons.items()}},
         measures=lambda: measures_of(comparisons),
         revote=primary.revote,
         lacking="primary away",
     )
 
 
-def _candidate(candidate: Served, primary: Served, weight: float) -> Candidate:
+def _candidate(candidate: Served, primary: Served, weight: float) -> "Candidate":
+    from aggregator.member import beside
+    from aggregator.shadow import Candidate
+
     try:
         member = beside(primary.signature, candidate, weight)
         return Candidate(member, None if primary.revote is None else primary.revote(weight))

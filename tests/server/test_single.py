@@ -116,6 +116,7 @@ def test_a_model_of_the_registry_is_served_with_a_row_of_its_own(
         (["nobody/knows"], "error: no model 'nobody/knows'"),
         (["nobody/knows", *LABELS], "error: --labels is for a file"),
         (["{}/tumours.onnx", "--config", "x.toml"], "Error: a MODEL is served without a configuration"),
+        (["{}/tumours.onnx", *LABELS, "--workers", "2"], "error: --workers: one model alone is served by one process"),
         ([*LABELS], "Error: --labels is for a single model"),
         (["{}/tumours.onnx", *LABELS, "--host", "300.0.0.1"], "error: cannot listen on 300.0.0.1:0"),
     ],

@@ -85,7 +85,7 @@ def config(folder: Path, registry: Registry, row: list[float]) -> Path:
 
 
 def candidates(server: Running) -> dict[str, Any]:
-    found: dict[str, Any] = server.ask("/debug/backends/watched")[1]["candidates"]
+    found: dict[str, Any] = server.ask("/debug/backends/watched")[1]["comparisons"]
     return found
 
 
@@ -106,9 +106,9 @@ def test_a_server_answers_as_if_it_had_no_shadow_and_compares(tmp_path: Path, tr
         assert list(answer["members"]) == list(MEMBERS)
         until(lambda: all(one["fates"] for one in candidates(server).values()), "all candidates")
         found = candidates(server)
-        assert (found["mlp"]["agreement"], found["mlp"]["would_change"]) == (1.0, 0.0)
+        assert (found["mlp"]["agreed_rows"], found["mlp"]["changed_rows"]) == (1, 0)
         assert found["nan"]["fates"] == {"failed: invalid": 1}
-        assert (found["contrary"]["agreement"], found["contrary"]["would_change"]) == (0.0, 1.0)
+        assert (found["contrary"]["agreed_rows"], found["contrary"]["changed_rows"]) == (0, 1)
         (disagreement,) = found["contrary"]["last_disagreements"]
         assert disagreement["request_id"] == "one"
         assert (disagreement["answered"], disagreement["said"], disagreement["with_it"]) == (
@@ -145,3 +145,17 @@ def test_a_stopped_shadow_is_dropped_and_a_dead_one_comes_back(tmp_path: Path, t
         until(agrees_again, "the candidate that was killed")
         assert server.stop() == 0
         assert "Traceback" not in server.log
+
+
+@pytest.mark.processes
+def test_what_several_fronts_compared_is_shown_together(tmp_path: Path, trained: Registry) -> None:
+    row = trained.manifest("breast-cancer/logreg").examples[0]
+    with Running(config(tmp_path, trained, row), tmp_path, "--workers", "2") as server:
+        for number in range(20):
+            path = "/v1/models/watched:predict"
+            assert server.ask(path, {"instances": [row]}, {"X-Request-Id": f"r{number}"})[0] == 200
+        until(lambda: candidates(server)["mlp"]["rows"] + candidates(server)["mlp"]["dropped"] == 20, "all of them")
+        found = candidates(server)
+        assert found["mlp"]["agreed_rows"] == found["mlp"]["rows"]
+        assert found["mlp"]["fates"] == {"ok": found["mlp"]["rows"]}
+        assert {one["said"] for one in found["contrary"]["last_disagreements"]} == {"malignant"}

@@ -17,7 +17,8 @@ from models.manifest import RUNTIMES, Calibration, Compilation, Manifest
 from models.registration import MAX_PARITY_ROWS, Fitted, Unservable, examples_of, metrics_of, of_layouts, said_of
 from models.rows import generated
 from models.runtimes import load_contents
-from models.types import Signature, Task, TensorSpec, classifier, regressor
+from models.transforms import columns_out, is_transformer
+from models.types import Array, Signature, Task, TensorSpec, classifier, regressor, transformer
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +29,8 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     """Each `name`, or `name:DATATYPE`."""
+    outputs: tuple[str, ...] = ()
+    """The names of the columns that a transform gives, where it does not name them itself."""
     task: Task | None = None
     nullable: bool = False
     temperature: float | None = None
@@ -63,7 +66,14 @@ def _admitted_onnx(
     from models.runtimes.onnx_signature import signature_of
 
     names = [name for name, _ in map(split_feature, application.features)] or _header(rows)
-    signature = signature_of(contents, names, application.labels, application.task, nullable=application.nullable)
+    signature = signature_of(
+        contents,
+        names,
+        application.labels,
+        application.task,
+        nullable=application.nullable,
+        outputs=application.outputs,
+    )
     model = load_contents(contents, "onnx", signature, application.temperature)
     inputs = rows.inputs(signature.inputs) if rows else generated(signature.inputs)
     said = said_of(model, application.name, inputs)
@@ -71,7 +81,7 @@ def _admitted_onnx(
     record = parity(model, {name: array[:MAX_PARITY_ROWS] for name, array in said.items()}, first)
     if not record.agrees:
         raise RegistryError(f"{application.name} cannot be served: one row at a time it says something else")
-    targets = rows.targets(signature) if rows else None
+    targets = _targets(rows, signature)
     manifest = Manifest(
         name=application.name,
         signature=signature,
@@ -93,13 +103,14 @@ def _admitted_estimator(
     fitted = Fitted(_estimator(contents, suffix, application.file), contents, suffix)
     signature = _described(fitted.estimator, application, _specs(fitted.estimator, application, rows))
     layouts = [_layout(specs, rows) for specs in _alternatives(signature.inputs)]
-    targets = rows.targets(signature) if rows else None
+    targets = _targets(rows, signature)
     manifest, files = of_layouts(
         fitted,
         application.name,
         layouts,
         targets,
         labels=signature.labels,
+        outputs=application.outputs,
         calibration=_calibration(application, signature),
     )
     return msgspec.structs.replace(manifest, metrics_split=rows.file if rows else "none"), files
@@ -113,8 +124,8 @@ def _estimator(contents: bytes, suffix: str, file: str) -> Any:
     from models.runtimes.sklearn import read_estimator
 
     estimator = read_estimator(contents)
-    if not hasattr(estimator, "predict"):
-        raise RegistryError(f"{file} holds {type(estimator).__name__}, which does not predict")
+    if not (hasattr(estimator, "predict") or is_transformer(estimator)):
+        raise RegistryError(f"{file} holds {type(estimator).__name__}, which neither predicts nor transforms")
     return estimator
 
 
@@ -157,6 +168,12 @@ def _layout(specs: tuple[TensorSpec, ...], rows: CsvRows | None) -> Layout:
 
 
 def _described(estimator: Any, application: Application, specs: tuple[TensorSpec, ...]) -> Signature:
+    if is_transformer(estimator):
+        if application.labels or application.task not in (None, "transform"):
+            raise RegistryError(f"{type(estimator).__name__} transforms rows: it predicts nothing, and has no labels")
+        return transformer(specs, columns_out(estimator, specs, application.outputs))
+    if application.task == "transform" or application.outputs:
+        raise RegistryError(f"{type(estimator).__name__} predicts: it is no transform, whose outputs could be named")
     classes = getattr(estimator, "classes_", None)
     if classes is None:
         if application.labels or application.task == "classification":
@@ -170,9 +187,14 @@ def _described(estimator: Any, application: Application, specs: tuple[TensorSpec
     return classifier(specs, labels)
 
 
+def _targets(rows: CsvRows | None, signature: Signature) -> Array | None:
+    """The truth, where there is one: of other columns there is none."""
+    return rows.targets(signature) if rows and signature.task != "transform" else None
+
+
 def _calibration(application: Application, signature: Signature) -> Calibration | None:
     if application.temperature is None:
         return None
     if not signature.labels:
-        raise RegistryError("a temperature is for probabilities, and this is a regression")
+        raise RegistryError(f"a temperature is for probabilities, and this is a {signature.task}")
     return Calibration(application.temperature, split="given")

@@ -5,6 +5,7 @@ does not agree, is served as it was fitted, and the manifest says why.
 """
 
 import copy
+import math
 import re
 import warnings
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from models.errors import BackendError, ChorusError, RegistryError
 from models.manifest import Compilation
 from models.runtimes import Model, load_contents
 from models.runtimes.base import one_line
-from models.types import PREDICTIONS, PROBABILITIES, Array, Signature, TensorSpec
+from models.types import PROBABILITIES, Array, Signature, TensorSpec
 
 CLOSE = 1e-5  # what float32 arithmetic in another order may come to
 TIE = 1e-4  # two labels nearer than this may change places
@@ -140,9 +141,19 @@ def _changed_labels(said: Array, expected: Array) -> int:
 
 
 def _difference(said: Mapping[str, Array], expected: Mapping[str, Array]) -> float:
-    """The largest difference: of probabilities, or of predictions relative to their own or to the typical size."""
+    """The largest difference: of probabilities, or of other numbers relative to their own or to the typical size."""
     if PROBABILITIES in expected:
         return float(np.abs(said[PROBABILITIES] - expected[PROBABILITIES]).max(initial=0.0))
-    sizes = np.abs(expected[PREDICTIONS])
-    scale = np.maximum(sizes, np.median(sizes)) + np.finfo(np.float64).tiny
-    return float((np.abs(said[PREDICTIONS] - expected[PREDICTIONS]) / scale).max(initial=0.0))
+    return max(_apart(said[name], array) for name, array in expected.items())
+
+
+def _apart(said: Array, expected: Array) -> float:
+    """By how much two tensors differ; of strings and integers, infinitely or not at all."""
+    if expected.dtype.kind != "f":
+        return 0.0 if said.shape == expected.shape and bool((said == expected).all()) else math.inf
+    ours, theirs = said.astype(np.float64), expected.astype(np.float64)
+    if (np.isnan(ours) != np.isnan(theirs)).any():
+        return math.inf
+    sizes = np.abs(np.nan_to_num(theirs))
+    scale = np.maximum(sizes, np.median(sizes, axis=0)) + np.finfo(np.float64).tiny
+    return float((np.abs(np.nan_to_num(ours) - np.nan_to_num(theirs)) / scale).max(initial=0.0))

@@ -77,6 +77,8 @@ def _interface_change(registry: Registry, version: Version) -> str:
     new, old = version.manifest.signature, registry.manifest(version.name).signature
     if (new.task, new.labels) != (old.task, old.labels):
         return f"is for {new.task} {list(new.labels)}, not {old.task} {list(old.labels)}: something else"
+    if new.task == "transform" and new.outputs != old.outputs:
+        return "gives other columns"
     return "" if new.inputs == old.inputs else "takes other inputs"
 
 

@@ -17,7 +17,8 @@ from models.manifest import RUNTIMES, Calibration, Manifest, Training
 from models.rows import row_of
 from models.runtimes import Model, load_contents
 from models.runtimes.base import one_line
-from models.types import PREDICTIONS, PROBABILITIES, Array, Signature, classifier, regressor
+from models.transforms import columns_out, is_transformer
+from models.types import PREDICTIONS, PROBABILITIES, Array, Signature, classifier, regressor, transformer
 
 EXAMPLES = 3
 MAX_PARITY_ROWS = 1000  # one row at a time, so that more would take seconds
@@ -44,6 +45,7 @@ def packaged(
     *,
     labels: Sequence[str] = (),
     features: Sequence[str] = (),
+    outputs: Sequence[str] = (),
     nullable: bool = False,
     calibration: Calibration | None = None,
     training: Training | None = None,
@@ -52,8 +54,8 @@ def packaged(
 
     `x` (n, f) and `y` (n,) are rows that it was not fitted on: `x` to compare the compiled model with the original,
     `y`, if given, in the estimator's own classes, for the metrics. `x` may be a matrix, an array of objects or a data
-    frame; its columns say what the model takes. `labels` name the classes in their order. `nullable`: NaN is a missing
-    value, even though `x` has none.
+    frame; its columns say what the model takes. `labels` name the classes in their order, `outputs` the columns of a
+    transformer that does not name them itself. `nullable`: NaN is a missing value, even though `x` has none.
 
     Raises:
         RegistryError: it cannot be saved in a safe format, loaded again, and called.
@@ -61,8 +63,10 @@ def packaged(
     """
     layouts = layouts_of(x, features, nullable=nullable)
     fitted = Fitted(estimator, *saved(estimator))
-    targets = None if y is None else _targets(estimator, y)
-    return of_layouts(fitted, name, layouts, targets, labels=labels, calibration=calibration, training=training)
+    targets = None if y is None or is_transformer(estimator) else _targets(estimator, y)
+    return of_layouts(
+        fitted, name, layouts, targets, labels=labels, outputs=outputs, calibration=calibration, training=training
+    )
 
 
 def of_layouts(
@@ -72,6 +76,7 @@ def of_layouts(
     targets: Array | None,
     *,
     labels: Sequence[str] = (),
+    outputs: Sequence[str] = (),
     calibration: Calibration | None = None,
     training: Training | None = None,
 ) -> tuple[Manifest, dict[str, bytes]]:
@@ -79,7 +84,7 @@ def of_layouts(
     temperature = calibration.temperature if calibration else None
     attempts = []
     for specs, inputs in layouts:
-        signature = _signature(fitted.estimator, specs, labels)
+        signature = _signature(fitted.estimator, specs, labels, outputs)
         original = load_contents(fitted.contents, RUNTIMES[fitted.suffix], signature, temperature)
         expected = said_of(original, name, inputs)
         result = compiled(fitted.estimator, _first(expected), signature, _first(inputs), temperature)
@@ -164,7 +169,9 @@ def _files(fitted: Fitted, result: Compiled) -> dict[str, bytes]:
     return {f"original{fitted.suffix}": fitted.contents, "model.onnx": result.contents}
 
 
-def _signature(estimator: Any, specs: Any, labels: Sequence[str]) -> Signature:
+def _signature(estimator: Any, specs: Any, labels: Sequence[str], outputs: Sequence[str]) -> Signature:
+    if is_transformer(estimator):
+        return transformer(specs, columns_out(estimator, specs, outputs))
     classes = getattr(estimator, "classes_", None)
     if classes is None:
         return regressor(specs)

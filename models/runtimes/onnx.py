@@ -18,13 +18,17 @@ class OnnxModel:
         self._session = read_session(contents, threads)
         self._specs = signature.inputs
         self._labels = len(signature.labels)
-        self._name = PROBABILITIES if signature.task == "classification" else PREDICTIONS
-        self._wanted = [_scores(self._session, self._name)]
+        if signature.task == "transform":
+            self._wanted = _tensors(self._session, [spec.name for spec in signature.outputs])
+        else:
+            name = PROBABILITIES if signature.task == "classification" else PREDICTIONS
+            self._wanted = {name: _scores(self._session, name)}
         _check_inputs(self._session, signature)
 
     def __call__(self, inputs: Mapping[str, Array], /) -> dict[str, Array]:
         feed = {spec.name: np.asarray(inputs[spec.name], spec.dtype) for spec in self._specs}
-        return {self._name: self._columns(self._session.run(self._wanted, feed)[0])}
+        said = self._session.run(list(self._wanted.values()), feed)
+        return {name: self._columns(array) for name, array in zip(self._wanted, said, strict=True)}
 
     def _columns(self, scores: Array) -> Array:
         """Of two labels, some networks give the second one's probability alone."""
@@ -47,6 +51,16 @@ def read_session(contents: bytes, threads: int) -> Any:
         return onnxruntime.InferenceSession(contents, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own errors have no common root
         raise RegistryError(f"onnxruntime cannot load the model: {one_line(error)}") from error
+
+
+def _tensors(session: Any, names: list[str]) -> dict[str, str]:
+    """A transform's outputs by our names: as the graph calls them; if it has just one, whatever that is called."""
+    there = [output.name for output in session.get_outputs()]
+    if len(names) == len(there) == 1:
+        return {names[0]: there[0]}
+    if missing := [name for name in names if name not in there]:
+        raise RegistryError(f"the model has no output {missing[0]!r}, but {there}")
+    return {name: name for name in names}
 
 
 def _scores(session: Any, name: str) -> str:

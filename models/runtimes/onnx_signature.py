@@ -6,7 +6,7 @@ from typing import Any
 
 from models.errors import RegistryError
 from models.runtimes.onnx import read_session
-from models.types import Signature, Task, TensorSpec, classifier, regressor
+from models.types import Signature, Task, TensorSpec, classifier, regressor, transformer
 
 DATATYPES = {
     "tensor(bool)": "BOOL",
@@ -22,23 +22,35 @@ DATATYPES = {
     "tensor(uint32)": "UINT32",
     "tensor(uint64)": "UINT64",
 }
-ASK = "say --labels a,b (in the order of its probabilities) or --task regression"
+ASK = "say --labels a,b (in the order of its probabilities), --task regression or --task transform"
 
 
 def signature_of(
-    contents: bytes, features: Sequence[str], labels: Sequence[str], task: Task | None, *, nullable: bool
+    contents: bytes,
+    features: Sequence[str],
+    labels: Sequence[str],
+    task: Task | None,
+    *,
+    nullable: bool,
+    outputs: Sequence[str] = (),
 ) -> Signature:
     """The signature of the model in `contents`; `features` name its columns, over all inputs in order.
 
+    `outputs`: of a transform, the names of the columns of its outputs in order.
+
     Raises:
-        RegistryError: it is no model, takes or gives what cannot be served, or does not fit `features` and `labels`.
+        RegistryError: it is no model, takes or gives what cannot be served, or does not fit what is said of it.
     """
     _check_self_contained(contents)
     session = read_session(contents, threads=1)
     inputs = _inputs(session.get_inputs(), features, nullable)
+    if task == "transform":
+        if labels:
+            raise RegistryError("a transform has no labels")
+        return transformer(inputs, _outputs(session.get_outputs(), outputs))
     _check_outputs(session.get_outputs())
     if task not in (None, "classification", "regression"):
-        raise RegistryError(f"a model for {task} cannot be added: only for classification or regression")
+        raise RegistryError(f"a model for {task} cannot be added: only for classification, regression or transform")
     if task == "regression":
         if labels:
             raise RegistryError("a regression has no labels")
@@ -106,6 +118,27 @@ def _shape(node: Any, count: int, features: Sequence[str]) -> tuple[int, ...]:
     if not all(isinstance(size, int) and size > 0 for size in shape[1:]):
         raise RegistryError(f"input {node.name} has the shape {shape}; name its columns with --features")
     return (-1, *shape[1:])
+
+
+def _outputs(nodes: Sequence[Any], names: Sequence[str]) -> tuple[TensorSpec, ...]:
+    """What a transform gives: all its tensors, with the names of their columns if they are said."""
+    specs, left = [], list(names)
+    for node in nodes:
+        if node.type not in DATATYPES:
+            raise RegistryError(f"output {node.name} is {node.type}, which cannot be passed on")
+        shape = tuple(size if isinstance(size, int) and size > 0 else -1 for size in node.shape[1:])
+        if len(nodes) == 1 and shape == (-1,) and names:
+            shape = (len(names),)
+        width = shape[0] if len(shape) == 1 else 0
+        own, left = tuple(left[: max(0, width)]), left[max(0, width) :]
+        specs.append(TensorSpec(node.name, DATATYPES[node.type], (-1, *shape), own if len(own) == width else ()))
+    if names and (left or not all(spec.features for spec in specs)):
+        raise RegistryError(f"the outputs {_shown(specs)} do not have the {len(names)} columns that are named")
+    return tuple(specs)
+
+
+def _shown(specs: Sequence[TensorSpec]) -> str:
+    return ", ".join(f"{spec.name} {list(spec.shape)}" for spec in specs)
 
 
 def _check_outputs(nodes: Sequence[Any]) -> None:

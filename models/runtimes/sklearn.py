@@ -31,6 +31,9 @@ class SklearnModel:
 
     def __call__(self, inputs: Mapping[str, Array], /) -> dict[str, Array]:
         rows = self._table(inputs)
+        if self._signature.task == "transform":
+            columns = self._estimator.transform(rows)
+            return {self._signature.outputs[0].name: columns.toarray() if hasattr(columns, "toarray") else columns}
         if self._signature.task == "classification":
             return {PROBABILITIES: self._estimator.predict_proba(rows)}
         return {PREDICTIONS: self._estimator.predict(rows)}

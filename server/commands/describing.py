@@ -11,7 +11,7 @@ from models.types import Signature, TensorSpec
 if TYPE_CHECKING:
     from models.admission import Application
 
-KEYS = ("labels", "features", "task", "check", "nullable", "temperature")
+KEYS = ("labels", "features", "outputs", "task", "check", "nullable", "temperature")
 
 
 def _listed(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -24,7 +24,10 @@ def _listed(_context: click.Context, _option: click.Parameter, value: str | None
 _OPTIONS = (
     click.option("--labels", callback=_listed, help="The labels, in the order of the model's probabilities: a,b."),
     click.option("--features", callback=_listed, help="The names of its columns; name:DATATYPE where not numbers."),
-    click.option("--task", type=click.Choice(["classification", "regression"]), help="Where the file does not say."),
+    click.option("--outputs", callback=_listed, help="The names of the columns that a transform gives."),
+    click.option(
+        "--task", type=click.Choice(["classification", "regression", "transform"]), help="Where the file does not say."
+    ),
     click.option(
         "--check",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -57,7 +60,8 @@ def takes(signature: Signature) -> str:
 
 def gives(signature: Signature) -> str:
     """What a model gives, in one line."""
-    return f"{signature.task}{': ' if signature.labels else ''}{', '.join(signature.labels)}"
+    given = tuple(map(_input, signature.outputs)) if signature.task == "transform" else signature.labels
+    return f"{signature.task}{': ' if given else ''}{', '.join(given)}"
 
 
 def _input(spec: TensorSpec) -> str:

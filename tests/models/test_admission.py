@@ -277,7 +277,7 @@ def test_what_is_said_of_a_skops_file_must_fit_it(tmp_path: Path, said: dict[str
 
 
 def test_a_skops_file_that_holds_no_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RegistryError, match="holds dict, which does not predict"):
+    with pytest.raises(RegistryError, match="holds dict, which neither predicts nor transforms"):
         admit(tmp_path, "m.skops", skops.io.dumps({"a": 1}))
 
 

@@ -30,6 +30,7 @@ def add(registry: Registry, name: str, file: Path, alias: str | None, **given: A
     Examples:
       chorus models add fraud/boosted model.ubj --labels fine,fraud --check rows.csv
       chorus models add house/price model.onnx --task regression --features area,rooms
+      chorus models add house/scaled scaler.onnx --task transform --features area,rooms --outputs area,rooms
       chorus models add fraud/typed model.onnx --labels fine,fraud --nullable --temperature 1.3
     """
     from models.quarantine import examined

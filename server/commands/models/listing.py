@@ -10,6 +10,7 @@ from rich.table import Table
 from models.errors import RegistryError
 from models.manifest import Manifest
 from models.registry import CANARY, Registry
+from models.types import TensorSpec
 from server.commands.models.place import with_registry
 from server.commands.terminal import wide_console
 
@@ -85,10 +86,11 @@ def _described(manifest: Manifest) -> list[str]:
     signature, compilation = manifest.signature, manifest.compilation
     lines = [f"{manifest.name}@{manifest.version}, registered {manifest.created}", f"task         {signature.task}"]
     lines += [f"labels       {', '.join(signature.labels)}"] if signature.labels else []
+    if signature.task == "transform":
+        lines += [f"output       {_shape(spec)}" for spec in signature.outputs]
     for spec in signature.inputs:
-        named = f": {', '.join(spec.features)}" if spec.features and spec.features != (spec.name,) else ""
         missing = ", may be missing" if spec.nullable else ""
-        lines.append(f"input        {spec.name} {spec.datatype} {list(spec.shape)}{missing}{named}")
+        lines.append(f"input        {_shape(spec)}{missing}")
     lines.append(f"runs by      {manifest.runtime}, from {manifest.artefact}; was fitted as {manifest.original}")
     if compilation.agrees:
         rows = f"{compilation.rows} rows, largest difference {compilation.max_difference:.2g}"
@@ -130,6 +132,11 @@ def diff(registry: Registry, one: str, other: str, as_json: bool) -> None:
     else:
         short = [row | {one: row[one][:12], other: row[other][:12]} if _is_hash(row) else row for row in rows]
         wide_console().print(_table(short, ("what", one, other)))
+
+
+def _shape(spec: TensorSpec) -> str:
+    named = f": {', '.join(spec.features)}" if spec.features and spec.features != (spec.name,) else ""
+    return f"{spec.name} {spec.datatype} {list(spec.shape)}{named}"
 
 
 def _is_hash(row: dict[str, Any]) -> bool:

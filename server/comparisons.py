@@ -5,10 +5,11 @@ from typing import Any
 
 from backends.comparisons import Comparisons, Disagreement
 from backends.measures import Measure
+from server.means import mean
 
 
 def state_of(comparisons: Comparisons) -> dict[str, Any]:
-    """What is known of one candidate; the last disagreements by request id, never inputs."""
+    """What is known of one candidate, to be added up with other fronts; disagreements by request id, never inputs."""
     rows = comparisons.rows
     return {
         "asked": comparisons.asked,
@@ -16,9 +17,9 @@ def state_of(comparisons: Comparisons) -> dict[str, Any]:
         "dropped": comparisons.dropped,
         "fates": {f"{fate}: {reason}" if reason else fate: n for (fate, reason), n in comparisons.fates.items()},
         "rows": rows,
-        "agreement": comparisons.agreed / rows if rows else None,
-        "would_change": comparisons.changed / rows if rows else None,
-        "mean_difference": comparisons.difference / rows if rows else None,
+        "agreement": mean(comparisons.agreed, rows),
+        "would_change": mean(comparisons.changed, rows),
+        "mean_difference": mean(comparisons.difference, rows),
         "last_disagreements": [_disagreement(one) for one in reversed(comparisons.disagreements)],
     }
 

@@ -8,6 +8,7 @@ from backends.statistics import quantiles_of
 from server.about import json_response
 from server.codecs.outcome import milliseconds
 from server.inference import CURRENT
+from server.means import with_means
 from server.peers import PEERS, Kind
 from server.snapshots import Snapshot, merged, taken
 
@@ -61,8 +62,10 @@ def shown(snapshot: Snapshot) -> dict[str, Any]:
         "fates": snapshot.fates,
         "latency_ms": quantiles and dict(zip(LEVELS, map(milliseconds, quantiles), strict=True)),
         "last_errors": snapshot.last_errors,
-        **snapshot.more,
     }
     if snapshot.parts:
-        return said | {"parts": snapshot.parts} | snapshot.about
-    return said | {"pid": snapshot.pid, "restarts": snapshot.restarts}
+        said |= {"parts": snapshot.parts, **snapshot.about}
+    else:
+        said |= {"pid": snapshot.pid, "restarts": snapshot.restarts}
+    more: dict[str, Any] = with_means(snapshot.more)
+    return said | more

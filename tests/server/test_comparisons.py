@@ -4,6 +4,7 @@ from backends.comparisons import Comparisons, RowComparison
 from models.types import MemberReport, Report
 from server.comparisons import measures_of, state_of
 from server.journal import Entry
+from server.means import with_means
 from server.timeline import timeline
 from tests.fakes import YES_NO, sure
 
@@ -24,7 +25,7 @@ def counted() -> Comparisons:
 
 
 def test_people_see_shares_and_the_last_disagreements_without_inputs() -> None:
-    assert state_of(counted()) == {
+    assert with_means(state_of(counted())) == {
         "asked": 2,
         "under_way": 1,
         "dropped": 3,
@@ -37,7 +38,7 @@ def test_people_see_shares_and_the_last_disagreements_without_inputs() -> None:
             {"request_id": "first", "row": 1, "answered": "yes", "said": "no", "with_it": "no", "difference": 0.5}
         ],
     }
-    assert state_of(Comparisons())["agreement"] is None
+    assert with_means(state_of(Comparisons()))["agreement"] is None
 
 
 def test_few_disagreements_are_remembered_the_newest_first() -> None:

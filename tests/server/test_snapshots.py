@@ -7,6 +7,7 @@ import pytest
 
 from server.composition import Composition
 from server.debug import shown
+from server.means import mean
 from server.snapshots import Snapshot, added_up, merged, taken
 from tests.fakes import Fake, serve
 
@@ -48,3 +49,12 @@ def test_what_only_some_backends_have_is_added_too() -> None:
         "on": True,
     }  # fmt: skip
     assert added_up("open", "open") == "open"
+
+
+def test_means_are_of_all_that_was_counted() -> None:
+    one = snapshot(agreement=mean(9, 10), late=mean(0, 0), candidates={"a": {"would_change": mean(1, 2)}})
+    other = snapshot(agreement=mean(0, 2), late=mean(0, 0), candidates={"a": {"would_change": mean(0, 2)}})
+    (whole,) = merged([[one], [other]])
+    assert shown(whole)["agreement"] == 0.75
+    assert shown(whole)["late"] is None
+    assert shown(whole)["candidates"] == {"a": {"would_change": 0.25}}

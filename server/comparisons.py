@@ -5,19 +5,21 @@ from typing import Any
 
 from backends.comparisons import Comparisons, Disagreement
 from backends.measures import Measure
+from server.means import mean
 
 
 def state_of(comparisons: Comparisons) -> dict[str, Any]:
-    """What is known of one candidate, in counts that add up; the last disagreements by request id, never inputs."""
+    """What is known of one candidate, to be added up with other fronts; disagreements by request id, never inputs."""
+    rows = comparisons.rows
     return {
         "asked": comparisons.asked,
         "under_way": comparisons.under_way,
         "dropped": comparisons.dropped,
         "fates": {f"{fate}: {reason}" if reason else fate: n for (fate, reason), n in comparisons.fates.items()},
-        "rows": comparisons.rows,
-        "agreed_rows": comparisons.agreed,
-        "changed_rows": comparisons.changed,
-        "difference": comparisons.difference,
+        "rows": rows,
+        "agreement": mean(comparisons.agreed, rows),
+        "would_change": mean(comparisons.changed, rows),
+        "mean_difference": mean(comparisons.difference, rows),
         "last_disagreements": [_disagreement(one) for one in reversed(comparisons.disagreements)],
     }
 

@@ -52,6 +52,7 @@ __all__ = [
 NO_OVERRIDES: Mapping[str, object] = MappingProxyType({})
 
 COMPOSITE_TABLES = tuple(kind.table for kind in KINDS)
+OTHER_WORDS = {"workers": "it is called fronts here; a worker is a process that holds a model"}
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -101,7 +102,7 @@ def read_config(
     document = _parsed(path)
     reading = Reading()
     _check_tables(document, reading)
-    server = reading.values(document.get("server", {}), ServerSettings, "server")
+    server = reading.values(document.get("server", {}), ServerSettings, "server", other=OTHER_WORDS)
     registry = reading.struct(document.get("registry", {}), RegistrySettings, "registry") or RegistrySettings()
     values = {**server, "registry": absolute(path.parent, registry.path)}
     origins, overruled = overrule(values, overrides, environ)

@@ -8,6 +8,7 @@ from backends.statistics import quantiles_of
 from server.about import json_response
 from server.codecs.outcome import milliseconds
 from server.inference import CURRENT
+from server.means import with_means
 from server.peers import PEERS, Kind
 from server.places import breaker_of, shown_places
 from server.snapshots import Snapshot, merged, taken
@@ -68,11 +69,12 @@ def shown(snapshot: Snapshot) -> dict[str, Any]:
         "fates": snapshot.fates,
         "latency_ms": quantiles and dict(zip(LEVELS, map(milliseconds, quantiles), strict=True)),
         "last_errors": snapshot.last_errors,
-        **snapshot.more,
     }
     if snapshot.parts:
-        return said | {"parts": snapshot.parts} | snapshot.about
-    said |= {"pid": snapshot.pid, "restarts": snapshot.restarts}
+        said |= {"parts": snapshot.parts, **snapshot.about}
+    else:
+        said |= {"pid": snapshot.pid, "restarts": snapshot.restarts}
     if snapshot.places:
         said |= {"breaker": breaker_of(snapshot.places.values()), "replicas": shown_places(snapshot.places)}
-    return said
+    more: dict[str, Any] = with_means(snapshot.more)
+    return said | more

@@ -24,7 +24,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """One backend as one front sees it, or as several do together; `recent` durations are float32, in bytes.
 
     `about`: what its kind shows of it, the same on all. `more` is for what only some backends have: numbers that add
-    up, lists that follow each other, and words.
+    up, means that do (see `server.means`), lists that follow each other, and words.
     """
 
     name: str

@@ -4,6 +4,7 @@ from backends.comparisons import Comparisons, RowComparison
 from models.types import MemberReport, Report
 from server.comparisons import measures_of, state_of
 from server.journal import Entry
+from server.means import with_means
 from server.timeline import timeline
 from tests.fakes import YES_NO, sure
 
@@ -23,20 +24,21 @@ def counted() -> Comparisons:
     return comparisons
 
 
-def test_people_see_counts_and_the_last_disagreements_without_inputs() -> None:
-    assert state_of(counted()) == {
+def test_people_see_shares_and_the_last_disagreements_without_inputs() -> None:
+    assert with_means(state_of(counted())) == {
         "asked": 2,
         "under_way": 1,
         "dropped": 3,
         "fates": {"ok": 1, "late: timeout": 1},
         "rows": 2,
-        "agreed_rows": 1,
-        "changed_rows": 1,
-        "difference": 0.6,
+        "agreement": 0.5,
+        "would_change": 0.5,
+        "mean_difference": 0.3,
         "last_disagreements": [
             {"request_id": "first", "row": 1, "answered": "yes", "said": "no", "with_it": "no", "difference": 0.5}
         ],
     }
+    assert with_means(state_of(Comparisons()))["agreement"] is None
 
 
 def test_few_disagreements_are_remembered_the_newest_first() -> None:

@@ -164,6 +164,11 @@ def test_the_number_of_fronts_can_be_said_as_web_servers_do(tmp_path: Path) -> N
     ]
 
 
+def test_who_says_workers_in_the_file_is_told_the_word(tmp_path: Path) -> None:
+    (mistake,) = mistakes(tmp_path, "[server]\nworkers = 2\n" + SMALL)
+    assert mistake.endswith("[server] workers: it is called fronts here; a worker is a process that holds a model")
+
+
 def test_a_process_is_given_longer_than_a_heartbeat(tmp_path: Path) -> None:
     (mistake,) = mistakes(tmp_path, "[server]\nhung_ms = 400\n" + SMALL)
     assert mistake.endswith("hung_ms: expected 0, or at least 1000: a sign of life comes twice a second")

@@ -8,6 +8,7 @@ import pytest
 from models.deadline import deadline_after
 from server.composition import Composition
 from server.debug import shown
+from server.means import mean
 from server.settings import BackendSettings
 from server.snapshots import Snapshot, added_up, merged, taken
 from tests.fakes import Fake, ones, serve, sure
@@ -65,3 +66,12 @@ async def test_what_the_layers_count_and_where_it_answers_adds_up() -> None:
     assert said["cache"]["hits"] == 4
     assert set(said["replicas"]) == {"m-0", "m-1"}
     assert said["replicas"]["m-0"]["state"] == "ready"
+
+
+def test_means_are_of_all_that_was_counted() -> None:
+    one = snapshot(agreement=mean(9, 10), late=mean(0, 0), candidates={"a": {"would_change": mean(1, 2)}})
+    other = snapshot(agreement=mean(0, 2), late=mean(0, 0), candidates={"a": {"would_change": mean(0, 2)}})
+    (whole,) = merged([[one], [other]])
+    assert shown(whole)["agreement"] == 0.75
+    assert shown(whole)["late"] is None
+    assert shown(whole)["candidates"] == {"a": {"would_change": 0.25}}

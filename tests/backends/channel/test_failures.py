@@ -48,7 +48,7 @@ def test_an_invalid_request_keeps_its_place() -> None:
 def test_what_was_shed_there_was_not_shed_here() -> None:
     there = carried(Overloaded("32 calls under way"))
     assert isinstance(there, RemoteOverloaded)
-    assert (there.fate, there.reason, there.retryable) == ("failed", "overloaded", True)
+    assert (there.fate, there.reason, there.retryable) == ("failed", "overloaded", False)
 
 
 def test_what_cannot_be_made_anew_arrives_as_what_it_is_a_kind_of() -> None:

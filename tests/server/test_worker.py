@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from models.registry import Registry
+from server.heartbeat import LINE
 from tests.running import PATIENCE, Running, until, write_config
 
 pytestmark = pytest.mark.processes
@@ -115,8 +116,10 @@ def test_a_worker_ends_with_its_lifeline_and_when_asked(tmp_path: Path, counting
 
 
 def said(worker: "subprocess.Popen[bytes]") -> dict[str, Any]:
+    """Its first line that is more than a sign of life."""
     assert worker.stdout is not None
-    return msgspec.json.decode(worker.stdout.readline(), type=dict[str, Any])
+    line = next(line for line in worker.stdout if line != LINE)
+    return msgspec.json.decode(line, type=dict[str, Any])
 
 
 def _spawned(plan: Path) -> "subprocess.Popen[bytes]":

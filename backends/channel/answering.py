@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import cast
 
-from backends.channel.calling import MOST_CALLS
+from backends.channel.calling import MOST_CALLS, write
 from backends.channel.failures import failure_of
 from backends.channel.frames import (
     ANSWER,
@@ -124,13 +124,8 @@ class Desk(asyncio.Protocol):
         self._write(FAILURE, number, (failure_of(error),))
 
     def _write(self, what: int, number: int, buffers: Sequence[Buffer] = ()) -> None:
-        if self._transport.is_closing():
-            return
-        parts = framed(what, number, buffers)
-        if len(parts) == 1:
-            self._transport.write(parts[0])
-        else:
-            self._transport.writelines(parts)
+        if not self._transport.is_closing():
+            write(self._transport, framed(what, number, buffers))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # of a stream socket

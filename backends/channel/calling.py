@@ -120,6 +120,15 @@ async def _connect(path: str, line: "Line") -> None:
         raise
 
 
+def write(transport: asyncio.Transport, parts: Sequence[Buffer]) -> None:
+    """Send a frame. Not by `writelines`: in some releases of Python 3.12 and 3.13 asyncio's never pauses its writer.
+
+    Source: https://github.com/python/cpython/issues/127655
+    """
+    for part in parts:
+        transport.write(part)
+
+
 class Line(asyncio.Protocol):
     """One connection, from when it is made until it is lost; `left` is told when it takes no more calls."""
 
@@ -152,7 +161,7 @@ class Line(asyncio.Protocol):
         self._last = number = self._last + 1
         answer: asyncio.Future[memoryview] = self._loop.create_future()
         self._calls[number] = answer
-        self._write(framed(CALL, number, buffers, kind=kind, deadline=to_monotonic_ns(deadline)))
+        write(self._transport, framed(CALL, number, buffers, kind=kind, deadline=to_monotonic_ns(deadline)))
         try:
             return await answer
         except asyncio.CancelledError:
@@ -162,14 +171,8 @@ class Line(asyncio.Protocol):
     def _let_go(self, number: int) -> None:
         """Nobody waits any more; what comes nevertheless is dropped."""
         if self._calls.pop(number, None) is not None:
-            self._write(framed(CANCEL, number))
+            write(self._transport, framed(CANCEL, number))
             self._end_if_left()
-
-    def _write(self, parts: Sequence[Buffer]) -> None:
-        if len(parts) == 1:
-            self._transport.write(parts[0])
-        else:
-            self._transport.writelines(parts)
 
     def end(self, why: str) -> None:
         """Close the connection now; calls under way fail of `why`."""

@@ -69,7 +69,7 @@ async def test_a_regression_and_columns_of_mixed_types(path: str) -> None:
     async with asking(path, Fake([1.5, -2.0]), NUMBER) as worker:
         response = await worker(ones(2), later())
         assert response.outputs[PREDICTIONS].tolist() == [1.5, -2.0]
-    Path(path).unlink()  # noqa: ASYNC240 - one file
+    Path(path).unlink(missing_ok=True)  # noqa: ASYNC240 - one file
     specs = (
         TensorSpec("age", "FP32", (-1, 1), ("age",), nullable=True),
         TensorSpec("city", "BYTES", (-1, 1), ("city",)),
@@ -194,6 +194,8 @@ async def test_what_expired_or_was_given_up_while_the_model_was_busy_is_not_run(
             expiring = asyncio.create_task(worker(ones(), deadline_after(0.02)))
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(given_up, 0.03)
+            with pytest.raises(LateInQueue):  # at once, and behind the word that the other was given up
+                await worker(ones(), deadline_after(-1))
             model.go_on.set()
             await first
             with pytest.raises(LateInQueue):

@@ -56,7 +56,7 @@ def test_a_member_has_the_time_that_its_ensemble_has(server: Running) -> None:
 def test_what_is_wrong_with_a_member_is_told(server: Running) -> None:
     _, answer = server.ask("/v1/models/all:predict", {"instances": [[1], [2]]})
     reasons = {name: said.get("reason") for name, said in answer["members"].items()}
-    assert reasons == {"slow": None, "nonsense": "invalid", "broken": "http_5xx", "leaving": "http_5xx"}
+    assert reasons == {"slow": None, "nonsense": "invalid", "broken": "error", "leaving": "error"}
     assert "the model raised ZeroDivisionError: division by zero" in server.log
     assert server.pids().keys() == set(NAMES)
 

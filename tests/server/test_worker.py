@@ -116,7 +116,7 @@ def test_a_worker_ends_with_its_lifeline_and_when_asked(tmp_path: Path, counting
 
 
 def said(worker: "subprocess.Popen[bytes]") -> dict[str, Any]:
-    """The first thing beside that it lives."""
+    """Its first line that is more than a sign of life."""
     assert worker.stdout is not None
     line = next(line for line in worker.stdout if line != LINE)
     return msgspec.json.decode(line, type=dict[str, Any])

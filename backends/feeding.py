@@ -120,19 +120,29 @@ def pick(spec: TensorSpec, sources: Sequence[tuple[K, int | None]]) -> Callable[
     return lambda inputs: np.stack([inputs[tensor][:, at] for tensor, at in sources], axis=1).astype(dtype, copy=False)
 
 
-def example_of(
-    whole: Sequence[TensorSpec], members: Sequence[tuple[Sequence[TensorSpec], Sequence[object] | None]]
+def examples_of(
+    whole: Sequence[TensorSpec], members: Sequence[tuple[Sequence[TensorSpec], Sequence[Sequence[object]]]]
+) -> tuple[tuple[object, ...], ...]:
+    """Rows of an ensemble, from the inputs and examples of its members; none if a feature has no value there."""
+    for specs, examples in members:
+        if examples and feed_of(whole, specs) is None:
+            return tuple(map(tuple, examples))
+    known = [(specs, examples) for specs, examples in members if examples]
+    fewest = min((len(examples) for _, examples in known), default=0)
+    rows = (_joined(whole, [(specs, examples[at]) for specs, examples in known]) for at in range(fewest))
+    return tuple(row for row in rows if row is not None)
+
+
+def _joined(
+    whole: Sequence[TensorSpec], members: Sequence[tuple[Sequence[TensorSpec], Sequence[object]]]
 ) -> tuple[object, ...] | None:
-    """One row of an ensemble, from the inputs and examples of its members; None if a feature has no value there."""
-    for specs, example in members:
-        if example and feed_of(whole, specs) is None:
-            return tuple(example)
+    """One row, in which each feature has the value of the first member that has it."""
     if not all(spec.features for spec in whole):
         return None
     values: dict[str, object] = {}
     for specs, example in members:
         features = [feature for spec in specs for feature in spec.features]
-        for feature, value in zip(features, example or (), strict=False):
+        for feature, value in zip(features, example, strict=False):
             values.setdefault(feature, value)
     wanted = [(feature, spec) for spec in whole for feature in spec.features]
     if not all(feature in values for feature, _ in wanted):

@@ -68,12 +68,17 @@ class Served:
     batched: bool = False  # whether its rows may be asked together with those of other requests
     prompt: bool = False  # whether it mostly answers without waiting for anything
     alone: Backend | None = None  # the bare model, past all that keeps count; it laps a request's stopwatch
-    example: tuple[object, ...] | None = None  # one row, in the order of the features
+    examples: tuple[tuple[object, ...], ...] = ()  # rows to try it with, in the order of the features
     state: State = field(default_factory=State)
     statistics: Statistics = field(default_factory=Statistics)
     outcomes: Recorder | None = None  # of a composite
     revote: "Callable[[float], Revote] | None" = None  # of an ensemble: what it would say with one more, of that weight
     details: Callable[[], Mapping[str, Any]] = nothing  # of a composite, shown under /debug alone
+
+    @property
+    def example(self) -> tuple[object, ...] | None:
+        """One of them."""
+        return self.examples[0] if self.examples else None
 
     def deadline(self, received: float, timeout: float | None, longest: float) -> Deadline:
         """The deadline of a request whose headers were read at `received`, on the loop's clock."""

@@ -6,6 +6,7 @@ import click
 
 from models.errors import ChorusError
 from server.commands.backends import backends
+from server.commands.bench import bench
 from server.commands.check import check
 from server.commands.config import config
 from server.commands.init import init
@@ -28,6 +29,7 @@ def chorus() -> None:
       chorus train          fit and register the models of the demonstration
       chorus serve          serve what chorus.toml names
       chorus predict breast-cancer rows.csv
+      chorus bench breast-cancer
     Your own models:
       chorus models add     put them into the registry
       chorus init           write a chorus.toml that serves them
@@ -36,6 +38,7 @@ def chorus() -> None:
 
 
 chorus.add_command(backends)
+chorus.add_command(bench)
 chorus.add_command(check)
 chorus.add_command(config)
 chorus.add_command(models)

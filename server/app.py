@@ -46,6 +46,7 @@ DEBUG_ROUTES: tuple[Route, ...] = (
     ("GET", "/debug/fronts", fronts.fronts),
     ("GET", "/debug/backends", debug.backends),
     ("GET", "/debug/backends/{name}", debug.backend),
+    ("GET", "/debug/backends/{name}/examples", debug.examples),
     ("POST", "/debug/backends/{name}/predict", probe.predict_alone),
     ("POST", "/debug/backends/{name}/disable", switches.disable),
     ("POST", "/debug/backends/{name}/enable", switches.enable),

@@ -27,6 +27,12 @@ async def backend(request: web.Request) -> web.Response:
     return json_response(shown(snapshot) | {"missing": missing})
 
 
+async def examples(request: web.Request) -> web.Response:
+    """Rows to try one of them with, as a request has them."""
+    served = request.app[CURRENT].composition.find(request.match_info["name"])
+    return json_response({"instances": served.examples})
+
+
 def snapshots(app: web.Application, name: str | None = None) -> list[Snapshot]:
     """What this front alone knows of its backends, or of the one that is called `name`, if there is one."""
     composition = app[CURRENT].composition

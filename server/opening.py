@@ -67,15 +67,15 @@ async def open_remote(opened: AsyncExitStack, name: str, settings: RemoteSetting
     outer = msgspec.structs.replace(settings, timeout_ms=None)
     if settings.throttle is not None:
         outer = msgspec.structs.replace(outer, limit=settings.limit + settings.queue, queue=0)
-    served = _layered(name, backend, outer, signature, "", "remote", None, state)
+    served = _layered(name, backend, outer, signature, "", "remote", (), state)
     timeout = DEFAULT_TIMEOUT if settings.timeout_ms is None else settings.timeout_ms / 1e3
     return replace(served, alone=alone_of(backend), timeout=timeout)
 
 
 def _of_version(name: str, backend: Backend, settings: BackendSettings, version: Version, state: State) -> Served:
     manifest = version.manifest
-    example = tuple(manifest.examples[0]) if manifest.examples else None
-    return _layered(name, backend, settings, manifest.signature, version.version, manifest.runtime, example, state)
+    examples = tuple(map(tuple, manifest.examples))
+    return _layered(name, backend, settings, manifest.signature, version.version, manifest.runtime, examples, state)
 
 
 def _layered(
@@ -85,7 +85,7 @@ def _layered(
     signature: Signature,
     version: str,
     runtime: str,
-    example: tuple[float, ...] | None,
+    examples: tuple[tuple[object, ...], ...],
     state: State,
 ) -> Served:
     statistics = Statistics()
@@ -108,7 +108,7 @@ def _layered(
         version,
         timeout or DEFAULT_TIMEOUT,
         runtime,
-        example=example,
+        examples=examples,
         state=state,
         statistics=statistics,
         batched=max_rows is not None,

@@ -89,7 +89,7 @@ async def in_process(config: Config, name: str) -> AsyncIterator[Asker]:
     """
     async with composed_here(config, name) as (_, served):
         specs = served.signature.inputs
-        yield InProcess(served, _columns(specs, served.signature.features))
+        yield InProcess(served, columns_of(specs, served.signature.features))
 
 
 @asynccontextmanager
@@ -114,7 +114,7 @@ async def at_server(url: str, name: str) -> AsyncIterator[Asker]:
         about = await _json(session, "GET", f"{url}/v2/models/{quote(name)}")
         features = about.get("parameters", {}).get("features", [])
         specs = [TensorSpec(one["name"], one["datatype"], tuple(one["shape"])) for one in about["inputs"]]
-        yield Server(session, url, name, _columns(specs, features))
+        yield Server(session, url, name, columns_of(specs, features))
 
 
 def inlined(config: Config, name: str) -> tuple[Config, str]:
@@ -155,7 +155,7 @@ async def _verified(composition: Composition) -> None:
         await asyncio.sleep(0.02)
 
 
-def _columns(specs: Sequence[TensorSpec], features: Sequence[str]) -> Columns:
+def columns_of(specs: Sequence[TensorSpec], features: Sequence[str]) -> Columns:
     """A tensor's datatype is that of each of its columns."""
     datatypes = tuple(spec.datatype for spec in specs for _ in range(max(1, spec.shape[-1] if spec.shape[1:] else 1)))
     return Columns(tuple(features) if len(features) == len(datatypes) else (), datatypes)

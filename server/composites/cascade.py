@@ -13,7 +13,7 @@ from aggregator.rules import DEFAULT_RULE, Rule, make_rule
 from aggregator.stages import Sureness
 from aggregator.votes import LogPool
 from aggregator.weights import integer_weights
-from backends.feeding import example_of
+from backends.feeding import examples_of
 from backends.measures import Measure
 from backends.outcomes import Outcomes
 from backends.served import Served
@@ -118,7 +118,7 @@ def _make(name: str, settings: CascadeSettings, parts: Mapping[str, Served], con
         answerable=cascade.answerable,
         runtime=called,
         takes=frozenset({"quorum", "early", "members"}),
-        example=example_of(signature.inputs, [(one.signature.inputs, one.example) for one in asked]),
+        examples=examples_of(signature.inputs, [(one.signature.inputs, one.examples) for one in asked]),
         outcomes=outcomes,
         about=_about(settings, called),
         details=lambda: {"answers_by_stage": outcomes.stages, "rows_by_stage": outcomes.stage_rows},

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from backends.chain import Chain, Step
-from backends.feeding import example_of
+from backends.feeding import examples_of
 from backends.served import Served
 from backends.wiring import Miswired, wired
 from models.types import Signature
@@ -49,7 +49,7 @@ def _make(name: str, settings: ChainSettings, parts: Mapping[str, Served], conte
         answerable=lambda ready: all(map(ready, asked)),
         takes=takes[-1] if takes else frozenset(),
         batched=all(one.batched for one in asked),
-        example=example_of(wiring.inputs, [(one.signature.inputs, one.example) for one in asked]),
+        examples=examples_of(wiring.inputs, [(one.signature.inputs, one.examples) for one in asked]),
         about=lambda: about,
     )
 

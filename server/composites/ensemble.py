@@ -14,7 +14,7 @@ from aggregator.member import Member, assemble
 from aggregator.rules import DEFAULT_QUORUM
 from aggregator.tally import quorum_of
 from aggregator.weights import integer_weights
-from backends.feeding import example_of
+from backends.feeding import examples_of
 from backends.outcomes import Outcomes
 from backends.served import Served
 from models.runtimes.python import fingerprint
@@ -129,7 +129,7 @@ def _make(name: str, settings: EnsembleSettings, parts: Mapping[str, Served], co
         runtime=rule_name(settings, signature),
         takes=frozenset({"quorum", "early", "members"}),
         batched=terms.max_rows is not None,
-        example=example_of(signature.inputs, [(one.signature.inputs, one.example) for one in asked]),
+        examples=examples_of(signature.inputs, [(one.signature.inputs, one.examples) for one in asked]),
         outcomes=Outcomes(),
         about=_about(settings, quorum, rule_name(settings, signature)),
         revote=partial(revote_of, rule, {member.name: member.weight for member in members}),

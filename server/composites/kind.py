@@ -82,7 +82,7 @@ class Made:
     takes: frozenset[str] = ASK_NOTHING
     extra: frozenset[str] = frozenset()
     batched: bool = False
-    example: tuple[object, ...] | None = None
+    examples: tuple[tuple[object, ...], ...] = ()
     outcomes: Recorder | None = None
     about: Callable[[], Mapping[str, Any]] = nothing
     details: Callable[[], Mapping[str, Any]] = nothing

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from backends.alignment import Aligned, aligned
-from backends.feeding import example_of
+from backends.feeding import examples_of
 from backends.served import Answerable, Served
 from models.columns import split_feature
 from models.names import no_such
@@ -83,9 +83,9 @@ def longest_of(parts: Sequence[Served]) -> float:
     return max(part.timeout for part in parts)
 
 
-def example_among(signature: Signature, parts: Sequence[Served]) -> tuple[object, ...] | None:
-    """One row, if the examples of the parts have a value for every feature."""
-    return example_of(signature.inputs, [(part.signature.inputs, part.example) for part in parts])
+def examples_among(signature: Signature, parts: Sequence[Served]) -> tuple[tuple[object, ...], ...]:
+    """Rows, if the examples of the parts have a value for every feature."""
+    return examples_of(signature.inputs, [(part.signature.inputs, part.examples) for part in parts])
 
 
 def facts_of(values: Mapping[str, object]) -> Mapping[str, object]:

@@ -43,7 +43,7 @@ def composite(name: str, settings: CompositeSettings, served: Mapping[str, Serve
         revote=made.revote,
         lacking=made.lacking,
         batched=made.batched,
-        example=made.example,
+        examples=made.examples,
         state=state,
         statistics=statistics,
         outcomes=outcomes,

@@ -92,7 +92,7 @@ def _make(name: str, settings: ShadowSettings, parts: Mapping[str, Served], cont
         runtime=primary.runtime,
         takes=primary.takes,
         batched=primary.batched,
-        example=primary.example,
+        examples=primary.examples,
         outcomes=Unrecorded(),
         about=_about(settings),
         details=lambda: {"candidates": {one: state_of(found) for one, found in comparisons.items()}},

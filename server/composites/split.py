@@ -16,7 +16,7 @@ from server.composites.routes import (
     aligned_parts,
     any_of,
     column,
-    example_among,
+    examples_among,
     longest_of,
     own_mistakes,
     places_of,
@@ -71,7 +71,7 @@ def _make(name: str, settings: SplitSettings, parts: Mapping[str, Served], conte
         answerable=any_of(asked),
         takes=frozenset().union(*(one.takes for one in asked)),
         extra=frozenset({key} if root == "parameters" else ()),
-        example=example_among(signature, asked),
+        examples=examples_among(signature, asked),
         about=lambda: shown,
     )
 

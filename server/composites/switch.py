@@ -17,7 +17,7 @@ from server.composites.routes import (
     aligned_parts,
     any_of,
     column,
-    example_among,
+    examples_among,
     longest_of,
     own_mistakes,
     places_of,
@@ -111,7 +111,7 @@ def _make(name: str, settings: SwitchSettings, parts: Mapping[str, Served], cont
         answerable=any_of(asked),
         takes=frozenset().union(*(one.takes for one in asked)),
         extra=frozenset(settings.parameters),
-        example=example_among(signature, asked),
+        examples=examples_among(signature, asked),
         about=lambda: shown,
     )
 

@@ -13,7 +13,7 @@ serve: $(INSTALLED)  ## train what the registry lacks, then serve chorus.toml
 
 test: $(INSTALLED)  ## run all tests
 	@tests/packages
-	@$(BIN)/python tests/mlserver/environment.py
+	@$(BIN)/python tests/environments.py
 	@$(BIN)/pytest
 
 lint: $(INSTALLED)  ## linters and type checks
@@ -29,4 +29,4 @@ $(INSTALLED): setup.cfg pyproject.toml
 	@touch $@
 
 clean:  ## remove the environment and everything built; the registry in .chorus stays
-	rm -rf .venv .venv-mlserver .venv-mlserver.lock build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-mlserver* .venv-locust* build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

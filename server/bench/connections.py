@@ -68,6 +68,7 @@ class Connections:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._most = 0  # none is opened any more
         for task in (self._sweeper, *self._openers):
             task.cancel()
         await asyncio.gather(self._sweeper, *self._openers, return_exceptions=True)
@@ -77,9 +78,9 @@ class Connections:
         self._waiting.clear()
         for intended in unfinished:
             self._results.failed(intended, now, "interrupted")
-        while self._all:  # an aborted connection is lost in the loop's next turn
-            for connection in self._all:
-                connection.abort("closed")
+        for connection in self._all:
+            connection.abort("closed")
+        while self._all:  # noqa: ASYNC110 - an aborted connection is lost in one of the loop's next turns
             await asyncio.sleep(0)
 
     def opened(self, connection: Connection) -> None:
@@ -125,18 +126,28 @@ class Connections:
             task.add_done_callback(self._openers.discard)
 
     async def _open(self) -> None:
-        there, loop = self._address, asyncio.get_running_loop()
+        there, loop, connection = self._address, asyncio.get_running_loop(), Connection(self)
         try:
             async with asyncio.timeout(self._patience):
                 await loop.create_connection(
-                    lambda: Connection(self), there.host, there.port, ssl=there.tls, server_hostname=there.name
+                    lambda: connection, there.host, there.port, ssl=there.tls, server_hostname=there.name
                 )
         except OSError as error:  # a TimeoutError is one, and what TLS says
-            self._opening -= 1
-            if self._waiting:  # which one it was opened for cannot be told: the one that has waited longest
-                self._results.failed(self._waiting.popleft()[0], perf_counter(), kind_of(error))
-            self._open_more()
-            self._look_if_drained()
+            self._not_opened(connection, kind_of(error))
+        except asyncio.CancelledError:
+            self._not_opened(connection, "interrupted")
+            raise
+
+    def _not_opened(self, connection: Connection, kind: Kind) -> None:
+        """Uvloop tells no connection that its opener was cancelled just after it was open."""
+        if connection in self._all:
+            self.broke(connection, kind)
+            return
+        self._opening -= 1
+        if self._waiting:  # which one it was opened for cannot be told: the one that has waited longest
+            self._results.failed(self._waiting.popleft()[0], perf_counter(), kind)
+        self._open_more()
+        self._look_if_drained()
 
     async def _sweep(self) -> None:
         """Give up what has waited too long."""

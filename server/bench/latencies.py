@@ -48,7 +48,7 @@ class Latencies:
     def _count(self) -> None:
         if not self._new:
             return
-        micros = (np.frombuffer(self._new) * 1e6).clip(1, MOST_US).astype(np.int64)
+        micros = np.rint(np.frombuffer(self._new) * 1e6).clip(1, MOST_US).astype(np.int64)
         self._longest_us = max(self._longest_us, int(micros.max()))
         beyond = np.maximum(np.frexp(micros)[1] - BITS, 0)
         for value, count in zip(*np.unique(micros >> beyond << beyond, return_counts=True), strict=True):

@@ -40,8 +40,9 @@ class Objective(msgspec.Struct, frozen=True, kw_only=True):
         """Whether so few of `planned` requests can still be answered that the share will be missed."""
         if self.share is None:
             return False
-        unanswered = sum(measured.errors.values()) + measured.statuses.total() - measured.statuses[200]
-        return unanswered > (1 - self.share) * planned
+        refused = measured.statuses.total() - measured.statuses[200]
+        failed = measured.errors.total() - measured.errors["interrupted"]
+        return refused + failed > (1 - self.share) * planned
 
 
 _NONE = Objective()

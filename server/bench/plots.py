@@ -35,11 +35,11 @@ def percentile_plot(result: Summary, objective_ms: float | None) -> Safe:
     end = max([*places, 1.0]) + 0.15  # where the slowest of all is drawn, at 100
     x, y = across(0, end), upwards(max([ms for _, ms in result.percentiles], default=1.0))
     points = [(x.at(min(_nines(level), end)), y.at(ms)) for level, ms in result.percentiles]
-    places = {name: _nines(level) if level < 100 else end for name, level in LEVELS.items()}
+    marks = {name: _nines(level) if level < 100 else end for name, level in LEVELS.items()}
     dots = [
-        dot(x.at(places[name]), y.at(ms), f"{name} {ms:.4g} ms", "blue")
+        dot(x.at(marks[name]), y.at(ms), f"{name} {ms:.4g} ms", "blue")
         for name, ms in result.latency_ms.items()
-        if places[name] <= end
+        if marks[name] <= end
     ]
     shown = [tick for tick in _percents() if tick[0] <= end]
     drawn = [*limit_line(y, objective_ms), polyline(points, "blue"), *dots]

@@ -1,9 +1,11 @@
 """Members that use different features, in tensors of other names and as other numbers."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from backends.feeding import example_of, feed_of, union_of
+from backends.feeding import examples_of, feed_of, union_of
 from models.types import TensorSpec
 
 MATRIX = TensorSpec("x", "FP32", (-1, 3), ("age", "bmi", "bp"))
@@ -75,14 +77,16 @@ def test_a_name_is_never_given_twice() -> None:
         union_of({"x": (a_b,), "y": (TensorSpec("words", "BYTES", (-1, 1), ("c",)),)})
 
 
-def test_an_example_is_put_together_from_those_of_the_members() -> None:
+def test_examples_are_put_together_from_those_of_the_members() -> None:
     whole = union_of({"matrix": (MATRIX,), "apart": (AGE, SEX)})
-    members = [((MATRIX,), (53.0, 33.0, 82.0)), ((AGE, SEX), (60, "female"))]
-    example = example_of(whole, members)
-    assert example == (53, 33.0, 82.0, "female")
-    assert type(example[0]) is int
-    assert example_of(whole, members[:1]) is None
-    assert example_of((MATRIX,), [((MATRIX,), None), ((MATRIX,), (1.0, 2.0, 3.0))]) == (1.0, 2.0, 3.0)
+    matrix, apart = [(53.0, 33.0, 82.0), (54.0, 34.0, 83.0)], [(60, "female"), (61, "male"), (62, "male")]
+    members: list[Any] = [((MATRIX,), matrix), ((AGE, SEX), apart)]
+    examples = examples_of(whole, members)
+    assert examples == ((53, 33.0, 82.0, "female"), (54, 34.0, 83.0, "male"))
+    assert type(examples[0][0]) is int
+    assert examples_of(whole, members[:1]) == ()
+    assert examples_of(whole, []) == ()
+    assert examples_of((MATRIX,), [((MATRIX,), ()), ((MATRIX,), [(1.0, 2.0, 3.0)])]) == ((1.0, 2.0, 3.0),)
 
 
 def test_a_member_gets_its_own_datatype_from_a_tensor_that_has_another() -> None:

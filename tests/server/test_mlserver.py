@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from models.registry import Registry
-from tests.mlserver import environment
+from tests import environments
 from tests.mlserver.running import MODEL, MLServer
 from tests.running import Running, until
 
@@ -23,14 +23,14 @@ LABELS = ["malignant", "benign"]
 
 @pytest.fixture(scope="module")
 def mlserver_python() -> Path:
-    return environment.ensure()
+    return environments.ensure("mlserver")
 
 
 @pytest.fixture(scope="module")
 def fitted(mlserver_python: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """A model, and what scikit-learn says with it of some rows."""
     artefact = tmp_path_factory.mktemp("model") / "model.joblib"
-    script = environment.FOLDER / "fitted.py"
+    script = environments.HERE / "mlserver" / "fitted.py"
     done = subprocess.run([mlserver_python, script, artefact], capture_output=True, text=True, check=True)
     return artefact, json.loads(done.stdout)
 

@@ -72,6 +72,16 @@ def test_what_is_there_is_told(server: Running, path: str, key: str) -> None:
     assert answer[key]
 
 
+def test_examples_are_shown_to_whom_the_server_trusts(server: Running, row: list[float]) -> None:
+    for name in ("forest", "log_pool"):
+        status, shown = server.ask(f"/debug/backends/{name}/examples")
+        assert status == 200
+        assert shown["instances"][0] == row
+        assert len(shown["instances"]) == 3
+        assert server.ask(f"/v1/models/{name}:predict", shown)[0] == 200
+    assert server.ask("/debug/backends/nobody/examples")[0] == 404
+
+
 def test_probes_answer_in_plain_text(server: Running) -> None:
     assert server.ask("/livez") == (200, b"ok\n")
     assert server.ask("/readyz") == (200, b"ready\n")

@@ -103,14 +103,14 @@ def bench(targets: tuple[str, ...], **given: Any) -> None:
     """
     from server.commands.bench.run import run  # which needs NumPy and uvloop; --help does not
 
-    url, model = _targets(targets)
+    url, model = targets_of(targets)
     options = Options(**given)
     if options.html is not None and not options.html.parent.is_dir():
         raise click.UsageError(f"--html: there is no folder {options.html.parent}")
     sys.exit(run(url or os.environ.get("CHORUS_URL"), model, options))
 
 
-def _targets(targets: tuple[str, ...]) -> tuple[str | None, str | None]:
+def targets_of(targets: tuple[str, ...]) -> tuple[str | None, str | None]:
     """The URL and the model; which is which can be seen."""
     urls = [one for one in targets if "://" in one]
     models = [one for one in targets if "://" not in one]

@@ -28,5 +28,5 @@ class Others:
 
     def __str__(self) -> str:
         cores = self.cores()
-        doubt = "" if cores <= FEW else "; **the figures are not worth much**"
+        doubt = "" if cores <= FEW else "; **times are not worth much**"
         return f"Others on this machine kept {cores:.2f} cores busy meanwhile{doubt}."

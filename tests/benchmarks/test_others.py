@@ -22,7 +22,7 @@ def test_what_others_do_is_what_we_do_not() -> None:
     machine.pass_by(10, ours=15, others=5)
     assert others.cores() == 0.5
     assert "0.50 cores" in str(others)
-    assert "not worth much" in str(others)
+    assert "times are not worth much" in str(others)
 
 
 def test_a_quiet_machine_is_said_to_be_one() -> None:

@@ -18,7 +18,8 @@ from server.canaries import with_canaries
 from server.composites import kind_of
 from server.composites.kind import Context, Misfit
 from server.composites.serving import composite
-from server.composites.split import SPLIT, SplitSettings
+from server.composites.split import KIND as SPLIT
+from server.composites.split import SplitSettings
 from server.config import Draft
 from server.consistency import doubts_of, innermost_first, parts_of, table_of
 from server.findings import Findings

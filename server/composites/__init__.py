@@ -1,21 +1,20 @@
 """The kinds of composites: ways to make one backend of others. A new kind is a file of this package and a line here."""
 
-from server.composites.cascade import CASCADE
-from server.composites.chain import CHAIN
-from server.composites.ensemble import ENSEMBLE
-from server.composites.kind import AnyKind, CompositeSettings
-from server.composites.shadow import SHADOW
-from server.composites.split import SPLIT
-from server.composites.switch import SWITCH
+from importlib import import_module
 
-KINDS: tuple[AnyKind, ...] = (
-    ENSEMBLE,
-    CHAIN,
-    SWITCH,
-    SPLIT,
-    CASCADE,
-    SHADOW,
+from server.composites.kind import AnyKind, CompositeSettings
+
+FILES = (
+    "ensemble",
+    "chain",
+    "switch",
+    "split",
+    "cascade",
+    "shadow",
 )
+"""Each has a kind, as `KIND`."""
+
+KINDS: tuple[AnyKind, ...] = tuple(import_module(f"{__name__}.{file}").KIND for file in FILES)
 
 _BY_SETTINGS = {kind.settings: kind for kind in KINDS}
 

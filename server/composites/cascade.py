@@ -81,7 +81,7 @@ def _make(name: str, settings: CascadeSettings, parts: Mapping[str, Served], con
     return made(settings, parts, context)
 
 
-CASCADE = Kind(
+KIND = Kind(
     settings=CascadeSettings,
     table="cascades",
     about="The cheap members first, the dear ones only about what those are not sure of.",

@@ -56,7 +56,7 @@ def _make(name: str, settings: ChainSettings, parts: Mapping[str, Served], conte
     )
 
 
-CHAIN = Kind(
+KIND = Kind(
     settings=ChainSettings,
     table="chains",
     about="Backends that are asked one after the other; what one says the next ones are given by name.",

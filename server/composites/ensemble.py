@@ -158,7 +158,7 @@ def _about(settings: EnsembleSettings, quorum: int, rule: str) -> Callable[[], M
     return lambda: shown
 
 
-ENSEMBLE = Kind(
+KIND = Kind(
     settings=EnsembleSettings,
     table="ensembles",
     about="Backends that are asked at once, and how their answers become one.",

@@ -120,7 +120,7 @@ def _about(settings: ShadowSettings) -> Callable[[], Mapping[str, Any]]:
     return lambda: shown
 
 
-SHADOW = Kind(
+KIND = Kind(
     settings=ShadowSettings,
     table="shadows",
     about="Answers as its primary does; candidates are asked afterwards, never counted, only compared.",

@@ -104,7 +104,7 @@ def _by_request(shares: Shares, parameter: str) -> "Choose":
     return choose
 
 
-SPLIT = Kind(
+KIND = Kind(
     settings=SplitSettings,
     table="splits",
     about="One of several backends, each for a share of the requests: a canary.",

@@ -103,7 +103,7 @@ def _places(settings: SwitchSettings, conditions: "list[Condition]", signature: 
     return places
 
 
-SWITCH = Kind(
+KIND = Kind(
     settings=SwitchSettings,
     table="switches",
     about="One of several backends, by conditions on the row and on what the request says beside it.",

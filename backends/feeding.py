@@ -125,7 +125,7 @@ def examples_of(
 ) -> tuple[tuple[object, ...], ...]:
     """Rows of an ensemble, from the inputs and examples of its members; none if a feature has no value there."""
     for specs, examples in members:
-        if examples and feed_of(whole, specs) is None:
+        if examples and tuple(specs) == tuple(whole):
             return tuple(map(tuple, examples))
     known = [(specs, examples) for specs, examples in members if examples]
     fewest = min((len(examples) for _, examples in known), default=0)

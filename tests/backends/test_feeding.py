@@ -95,3 +95,11 @@ def test_a_member_gets_its_own_datatype_from_a_tensor_that_has_another() -> None
     assert feed is not None
     fed = feed({"age": np.array([[53]]), "sex": np.array([["male"]], object)})
     assert (str(fed["x"].dtype), fed["x"].tolist()) == ("float32", [[53.0]])
+
+
+def test_examples_of_parts_that_are_fed_by_each_other_leave_out_what_the_whole_is_not_given() -> None:
+    whole = (TensorSpec("x", "FP32", (-1, 2), ("height", "age")),)
+    first = (TensorSpec("x", "FP32", (-1, 1), ("height",)),)
+    last = (TensorSpec("x", "FP32", (-1, 2), ("bmi", "age")),)
+    assert examples_of(whole, [(first, [(1.7,)]), (last, [(22.0, 40.0)])]) == ((1.7, 40.0),)
+    assert examples_of(whole, [(last, [(22.0, 40.0)])]) == ()

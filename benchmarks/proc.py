@@ -52,6 +52,17 @@ def cpu_seconds(root: int) -> float:
     return sum(stats[pid].cpu_seconds for pid in tree(root, stats))
 
 
+def runnable(pid: int) -> bool:
+    """Whether a thread of this process runs, or waits for nothing but a core."""
+    for path in PROC.glob(f"{pid}/task/*/stat"):
+        try:
+            if path.read_text().rpartition(")")[2].split()[0] == "R":
+                return True
+        except OSError:  # it has just ended
+            continue
+    return False
+
+
 def busy_seconds() -> float:
     """The processor time of all that runs on this machine, and what its host took, since it was started."""
     return read_busy((PROC / "stat").read_text())

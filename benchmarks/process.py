@@ -80,6 +80,10 @@ class Server:
             raise ServerFailed(f"{self.name} has ended: {self._log.read_text()[-1000:].strip()}")
         return proc.cpu_seconds(self.process.pid)
 
+    def runnable(self) -> bool:
+        """Whether it has work to do; on a machine that is too busy, that takes no processor time."""
+        return any(map(proc.runnable, self.pids()))
+
     def pids(self) -> list[int]:
         """All its processes, itself first."""
         return proc.tree(self.process.pid, proc.processes())
@@ -115,7 +119,8 @@ def wait_until_idle(servers: Sequence[Server]) -> None:
     while True:
         time.sleep(LOOK_SECONDS)
         now = {server.name: server.cpu_seconds() for server in servers}
-        busy = [name for name in now if now[name] - before[name] > IDLE_SHARE * LOOK_SECONDS + 0.5 / proc.TICKS]
+        most = IDLE_SHARE * LOOK_SECONDS + 0.5 / proc.TICKS
+        busy = [server.name for server in servers if now[server.name] - before[server.name] > most or server.runnable()]
         if not busy:
             return
         if time.monotonic() > until:

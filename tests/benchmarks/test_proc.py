@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import proc
 from benchmarks.proc import Stat, read_busy, read_pss, read_stat, tree
+from tests.running import until
 
 STAT = "42 (a b) R 7) S 7 42 42 0 -1 4194304 164 5 0 0 150 25 30 5 20 0 1 0 12345 6 7"
 
@@ -53,5 +54,7 @@ def test_the_time_of_a_child_is_counted_while_it_runs_and_after() -> None:
     assert child.stdout is not None
     child.stdout.readline()
     assert proc.cpu_seconds(os.getpid()) - before >= 0.25
+    assert proc.runnable(os.getpid())
+    until(lambda: not proc.runnable(child.pid), "its wait for a line")
     child.communicate(b"\n")
     assert proc.cpu_seconds(os.getpid()) - before >= 0.25

@@ -10,7 +10,7 @@ import msgspec
 class Member(msgspec.Struct):
     """One member, as an answer has it."""
 
-    fate: str
+    fate: str = ""
     reason: str = ""
     elapsed_ms: float | None = None
 

@@ -27,8 +27,10 @@ async def closed_loop(load: Load, seconds: float, measured: Measured | None = No
     users = _Users(load, measured)
     async with running(load, measured, users) as connections:
         users.start(connections)
-        await asyncio.sleep(seconds)
-        users.stopped = True
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            users.stopped = True
     return measured
 
 

@@ -61,6 +61,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self._feed(data)
+        except httptools.HttpParserCallbackError:  # a bug of ours
+            raise
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.abort("malformed")
 

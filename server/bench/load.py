@@ -30,9 +30,7 @@ class Load:
 @asynccontextmanager
 async def running(load: Load, measured: Measured, results: Results | None = None) -> AsyncIterator[Connections]:
     """Connections for one run; `measured` begins now, and holds all there is even if the run is cancelled."""
-    connections = Connections(
-        load.target, results or measured, most=load.connections, patience=load.patience
-    )  # fmt: skip
+    connections = Connections(load.target, results or measured, most=load.connections, patience=load.patience)
     began_cpu = process_time()
     try:
         async with connections:

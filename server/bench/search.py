@@ -14,11 +14,11 @@ class Search:
 
     def __init__(
         self, *, start: float, tries: int = 2, precision: float = 0.05, least: float = 1.0, most: float = 1e6
-    ) -> None:  # fmt: skip
-        if not (0 < least <= start <= most and tries > 0 and precision > 0):
-            raise ValueError(
-                f"expected {least} <= start <= {most}, tries and precision over 0: {start}, {tries}, {precision}"
-            )
+    ) -> None:
+        if not 0 < least <= start <= most:
+            raise ValueError(f"start must be from {least} to {most}, got {start}")
+        if not (tries > 0 and precision > 0):
+            raise ValueError(f"tries and precision must be positive, got {tries} and {precision}")
         self.rate: float | None = start
         self.held, self.missed = 0.0, math.inf
         self._tries, self._precision, self._least, self._most = tries, precision, least, most

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server's address. `addresses` are the ones to try, in this order; `prefix` is a path before all others."""
+    """A server's address; `prefix` is what all its paths begin with."""
 
     host: str
     port: int

@@ -102,13 +102,21 @@ async def test_what_finds_no_connection_in_time_is_an_error_and_not_dropped() ->
 
 async def test_the_line_for_a_connection_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.bench.connections.MOST_WAITING", 4)
+    async with scripted() as server:
+        found = await open_loop(load(server.url, connections=1), [0.0] * 10)
+    assert found.offered == 10
+    assert found.errors == {"not sent": 6}
+    assert found.statuses == {200: 4}
 
-    async def silent(_number: int, _writer: asyncio.StreamWriter) -> None:
-        await asyncio.Event().wait()
 
-    found, _ = await measured(silent, rate=1e5, seconds=1e-4, connections=1, patience=0.3)
-    assert found.offered == found.errors.total() == 10
-    assert found.errors["not sent"] >= 9
+async def test_whoever_waits_for_a_connection_that_breaks_gets_another() -> None:
+    async def hangs_up(_number: int, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with scripted(hangs_up) as server:
+        found = await open_loop(load(server.url, connections=1), [0.0] * 5)
+    assert found.errors.total() == found.errors["closed"] + found.errors["reset"] == 5
+    assert server.connections == 5
 
 
 async def test_a_server_that_hangs_up_before_it_answers() -> None:
@@ -168,7 +176,7 @@ async def test_an_answer_that_has_no_end_is_cut(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("server.bench.connection.MOST_ANSWER_BYTES", 100_000)
 
     async def endless(_number: int, writer: asyncio.StreamWriter) -> None:
-        writer.write(response(b" " * 1_000_000))
+        writer.write(response(b"{" + b" " * 1_000_000 + b"}"))
 
     found, _ = await measured(endless)
     assert found.errors == {"malformed": 10}
@@ -193,6 +201,10 @@ async def test_a_server_that_ends_each_connection_is_no_failure() -> None:
     found, server = await measured(ends, rate=100, seconds=0.1)
     assert found.statuses == {200: 10}
     assert server.connections == 10
+    assert not found.errors
+    async with scripted(ends) as server:
+        found = await closed_loop(load(server.url, connections=2), 0.1)
+    assert found.offered == found.statuses[200] == server.connections > 2
     assert not found.errors
 
 

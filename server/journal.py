@@ -11,7 +11,7 @@ from itertools import islice
 
 import msgspec
 
-from models.types import ALL_ROWS, Array, MemberReport, Report
+from models.types import ALL_ROWS, Array, MemberReport, PartReport, Report
 
 CAPACITY = 1000  # requests
 ROWS = 3  # of each array, at most
@@ -115,10 +115,14 @@ def _cut_report(report: Report, rows: int) -> Report:
         members=members,
         agreement=_cut(part.agreement, rows),
         entropy=_cut(part.entropy, rows),
-        parts=tuple(replace(one, report=_cut_nested(one.report, rows)) for one in part.parts),
+        parts=tuple(_cut_part(one, rows) for one in part.parts),
         stages=_cut(part.stages, rows),
         rows=ALL_ROWS,
     )
+
+
+def _cut_part(part: PartReport, rows: int) -> PartReport:
+    return replace(part, report=_cut_nested(part.report, rows if part.rows is None else len(part.rows)))
 
 
 def _cut_nested(report: Report | None, rows: int) -> Report | None:

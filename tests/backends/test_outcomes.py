@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from backends.histogram import Histogram
-from backends.outcomes import Outcomes
-from models.types import Fate, MemberReport, Report, Status
+from backends.outcomes import Outcomes, PartOutcomes
+from models.types import Fate, MemberReport, PartReport, Report, Status
 
 
 def report(status: Status, **members: tuple[Fate, float]) -> Report:
@@ -55,3 +55,10 @@ def test_a_cascade_is_counted_by_stage_and_saves_what_the_dear_usually_take() ->
     outcomes.record(unneeded, 0.5, answered=True)
     assert outcomes.saved == pytest.approx(1.5)
     assert (outcomes.stages, outcomes.stage_rows) == ({1: 2, 2: 1}, {1: 4, 2: 1})
+
+
+def test_what_became_of_parts_is_counted_whether_there_was_an_answer_or_not() -> None:
+    outcomes = PartOutcomes()
+    outcomes.record(Report(parts=(PartReport("a", "1"), PartReport("b", "1"))), 0.1, answered=True)
+    outcomes.record(Report(parts=(PartReport("a", "1", "late", "timeout"),)), 0.1, answered=False)
+    assert outcomes.fates == {("a", "ok", ""): 1, ("b", "ok", ""): 1, ("a", "late", "timeout"): 1}

@@ -82,6 +82,23 @@ def test_a_tensor_without_columns_is_right_for_one_with_columns_of_the_same_name
     assert fed(wiring, 1, {("scale", "features"): [[1, 2]]}) == {"features": [[1, 2]]}
 
 
+def test_a_tensor_of_the_same_name_with_other_columns_is_another() -> None:
+    steps = (
+        step("enrich", AB, columns("score")),
+        step("model", AB, YES_NO),
+        step("end", columns("score", "yes"), YES_NO),
+    )
+    wiring = wired(steps, {})
+    seen = {("", "features"): [[1, 2]], ("enrich", "features"): [[9]], ("model", "probabilities"): [[0.25, 0.75]]}
+    assert fed(wiring, 1, seen) == {"features": [[1, 2]]}
+    assert fed(wiring, 2, seen) == {"features": [[9, 0.75]]}
+    with_two = (step("scale", AB, columns("p", "q")), step("model", AB, YES_NO))
+    assert wrong(*with_two)[1].startswith("no later step takes what 'scale' gives")
+    assert fed(wired(with_two, {"model": {"features": "scale.features"}}), 1, {("scale", "features"): [[3, 4]]}) == {
+        "features": [[3, 4]]
+    }
+
+
 def test_given_names_say_what_a_tensor_or_a_column_is_taken_from() -> None:
     steps = (
         step("scale", AB, tensor("variable", 2)),

@@ -68,6 +68,17 @@ def test_its_name_is_that_of_a_split_of_the_two(folder: Path) -> None:
     assert list(make_plan(config, registry, Path("/tmp")).pinned) == ["forest", "pinned", "mlp"]
 
 
+def test_what_is_asked_by_default_stays_the_same(folder: Path) -> None:
+    text = TEXT.partition("[ensembles")[0].replace(
+        "[backends.forest]", '[backends.first]\nmodel = "x"\n[backends.forest]'
+    )
+    (folder / "chorus.toml").write_text(text)
+    config = read_config(folder / "chorus.toml", {}, {}).config
+    registry = Registry(folder / "registry")
+    start_canary(registry, "breast-cancer/forest", 0.05)
+    assert (config.default, with_canaries(config, registry).default) == ("first", "first")
+
+
 def test_every_champion_may_have_one_and_each_keeps_its_settings(folder: Path) -> None:
     registry = Registry(folder / "registry")
     start_canary(registry, "breast-cancer/forest", 0.05)

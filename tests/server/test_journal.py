@@ -1,7 +1,8 @@
+import msgspec
 import numpy as np
 import pytest
 
-from models.types import MemberReport, Report
+from models.types import MemberReport, PartReport, Report
 from server.journal import NUMBERS, ROWS, Entry, Journal
 
 
@@ -113,3 +114,18 @@ def test_a_view_of_something_large_does_not_keep_it() -> None:
     assert kept is not None
     assert kept.answer is not None
     assert kept.answer.base is None
+
+
+def test_what_parts_say_is_kept_for_the_first_rows_alone() -> None:
+    journal, one = Journal(), entry(rows=1000, deep=True)
+    assert one.report is not None
+    parts = (PartReport("a", "1", rows=tuple(range(1, 1000, 2)), report=one.report), PartReport("b", "1"))
+    journal.write(msgspec.structs.replace(one, report=Report(parts=parts)))
+    kept = next(journal.latest(1, lambda _: True)).report
+    assert kept is not None
+    part = kept.parts[0]
+    assert (part.rows, kept.parts[1].rows) == ((1,), None)
+    assert part.report is not None
+    scores = part.report.members["0"].scores
+    assert scores is not None
+    assert (len(scores), scores.base) == (1, None)

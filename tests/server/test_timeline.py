@@ -14,9 +14,11 @@ from aggregator.reaper import Reaper
 from aggregator.rules import make_rule
 from aggregator.stages import Sureness
 from backends.base import Backend
+from backends.chain import Chain, Step
+from backends.wiring import wired
 from models.deadline import deadline_after
-from models.errors import ConnectFailed, NoQuorum
-from models.types import NO_PARAMETERS, PROBABILITIES, Array, Parameters, Signature
+from models.errors import BackendError, ConnectFailed
+from models.types import NO_PARAMETERS, PROBABILITIES, Array, Parameters, Signature, TensorSpec
 from server.journal import Entry
 from server.timeline import summary, timeline
 from tests.fakes import NUMBER, YES_NO, Fake, now, ones, serve, sure
@@ -39,9 +41,9 @@ async def entry_of(ensemble: Backend, rows: int = 1, parameters: Parameters = NO
     entry = Entry("the-id", 1e9, "m", 200, now() - BEFORE, 0.0, rows, labels=YES_NO.labels)
     try:
         response = await ensemble(replace(ones(rows), parameters=parameters), deadline_after(10))
-    except NoQuorum as error:
+    except BackendError as error:
         return msgspec.structs.replace(
-            entry, elapsed=now() + BEFORE, http_status=503, code="no_quorum", report=error.report
+            entry, elapsed=now() + BEFORE, http_status=503, code=f"no_{error.reason}", report=error.report
         )
     answer = response.outputs.get(PROBABILITIES)
     return msgspec.structs.replace(entry, elapsed=now() + BEFORE, report=response.report, answer=answer)
@@ -162,3 +164,50 @@ async def test_the_stages_of_a_cascade_begin_one_after_the_other() -> None:
     assert sure_now["decided"].startswith("stage 2 of 3: ")
     assert [one["said"]["predictions"] for one in sure_now["members"][:2]] == [["no", "yes"], ["yes", None]]
     assert (sure_now["members"][2]["start_ms"], sure_now["members"][2]["fate"]) == (None, "unneeded")
+
+
+def chain(**steps: Backend) -> Chain:
+    """Steps that each take what the request has and the probabilities that were said before."""
+    served = [serve(name, backend) for name, backend in steps.items()]
+    after = replace(YES_NO, inputs=(*YES_NO.inputs, TensorSpec("said", "FP64", (-1, 2), ("no", "yes"))))
+    served = [served[0], *(replace(one, signature=after) for one in served[1:])]
+    wiring = wired(served, {})
+    return Chain([Step(*one) for one in zip(served, wiring.feeds, wiring.used, strict=True)], clock=now)
+
+
+async def test_each_step_of_a_chain_has_its_own_start_and_what_it_asked_is_under_it() -> None:
+    members = vote("soft", {"a": Fake(sure(1), delay=1), "b": Fake(sure(1), delay=3)})
+    found = await shown(chain(first=Fake(sure(1), delay=2), then=members))
+    assert [(part["name"], part["start_ms"], part["duration_ms"]) for part in found["parts"]] == [
+        ("first", 250, 2000),
+        ("then", 2250, 3000),
+    ]
+    inner = found["parts"][1]["members"]
+    assert [(one["name"], one["start_ms"], one["duration_ms"]) for one in inner] == [
+        ("a", 2250, 1000),
+        ("b", 2250, 3000),
+    ]
+    assert found["decided"] == "complete with b at 5.25e+03 ms, the last"
+
+
+async def test_without_a_vote_it_is_told_who_answered() -> None:
+    found = await shown(chain(first=Fake(sure(1)), then=Fake(sure(1))))
+    assert (found["decided"], "members" in found) == ("answered by first, then", False)
+
+
+async def test_a_failed_step_is_told_and_what_was_not_reached_has_no_start() -> None:
+    found = await shown(chain(first=Fake(sure(1), delay=1), then=Fake(ConnectFailed("refused")), last=Fake(sure(1))))
+    assert (found["status"], found["decided"]) == ("failed", "no_connect of then")
+    assert [(part["fate"], part["reason"], part["start_ms"]) for part in found["parts"]] == [
+        ("ok", None, 250),
+        ("failed", "connect", 1250),
+        ("skipped", "not_reached", None),
+    ]
+
+
+async def test_a_chain_in_a_vote_has_its_steps_under_it() -> None:
+    found = await shown(
+        vote("soft", {"a": chain(first=Fake(sure(1), delay=1), then=Fake(sure(1))), "b": Fake(sure(1))})
+    )
+    member = found["members"][0]
+    assert [(part["name"], part["start_ms"]) for part in member["parts"]] == [("first", 250), ("then", 1250)]

@@ -45,10 +45,8 @@ def promote(registry: Registry, reference: str, canary: float | None, force: boo
     """
     if canary is not None:
         version = promotion.start_canary(registry, reference, canary, force=force)
-        click.echo(f"{version} gets {canary:.4%} of the requests".replace(".0000%", "%"))
-        click.echo(
-            f"to give it all: chorus models promote {version.name}; to end it: chorus models rollback {version.name}"
-        )
+        click.echo(f"{version} gets {canary * 100:.4g}% of the requests")
+        click.echo(f"for all: chorus models promote {version.name}; to end it: chorus models rollback {version.name}")
         return
     version = promotion.promote(registry, reference, force=force)
     click.echo(f"{version} is the champion; to undo it: chorus models rollback {version.name}")

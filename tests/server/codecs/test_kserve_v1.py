@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -10,14 +11,17 @@ from models.errors import InvalidRequest
 from models.types import (
     PREDICTIONS,
     PROBABILITIES,
+    Array,
     InferResponse,
     MemberReport,
     Parameters,
+    PartReport,
     Report,
     Signature,
     TensorSpec,
     classifier,
     regressor,
+    transformer,
 )
 from server.codecs import kserve_v1
 
@@ -215,3 +219,45 @@ def test_an_answer_of_a_cascade_says_which_stage_decided_each_row_and_nothing_of
     numbers = Report(members={"dear": MemberReport("ok", 1.0, "1", scores=np.array([[np.nan], [2.5]]), stage=2)})
     answer = encoded(InferResponse({PREDICTIONS: np.array([1.5, 2.5])}, "", numbers), NUMBER, explain=True)
     assert answer["members"]["dear"]["predictions"] == [None, 2.5]
+
+
+def test_parts_stand_one_after_the_other_with_their_own() -> None:
+    inner = Report(parts=(PartReport("side", "3", rows=(0, 2), facts={"when": "otherwise"}),))
+    parts = (
+        PartReport("prepare", "1", began=0.0, elapsed=0.001),
+        PartReport("route", "2", report=inner),
+        PartReport("late", "2", "late", "timeout", 0.0, 0.5),
+    )
+    response = InferResponse({PROBABILITIES: np.array([[0.25, 0.75]])}, "", Report(parts=parts))
+    assert encoded(response)["parts"] == [
+        {"name": "prepare", "fate": "ok", "elapsed_ms": 1.0, "version": "1"},
+        {
+            "name": "route", "fate": "ok", "elapsed_ms": None, "version": "2",
+            "parts": [
+                {"name": "side", "fate": "ok", "elapsed_ms": None, "version": "3", "rows": [0, 2], "when": "otherwise"}
+            ],
+        },
+        {"name": "late", "fate": "late", "reason": "timeout", "elapsed_ms": 500.0, "version": "2"},
+    ]  # fmt: skip
+
+
+def test_members_stand_where_they_always_do_or_else_with_the_part_that_asked_them() -> None:
+    part = PartReport("vote", "1", report=PARTIAL)
+    answer = encoded(InferResponse({PROBABILITIES: np.array([[0.25, 0.75]])}, "", replace(PARTIAL, parts=(part,))))
+    assert set(answer["members"]) == {"forest", "away"}
+    assert "members" not in answer["parts"][0]
+    answer = encoded(InferResponse({PROBABILITIES: np.array([[0.25, 0.75]])}, "", Report(parts=(part,))))
+    assert set(answer["parts"][0]["members"]) == {"forest", "away"}
+    assert "members" not in answer
+
+
+@pytest.mark.parametrize(
+    ("outputs", "predictions"),
+    [
+        ({"x": np.array([[1.5, 2.5]], np.float32)}, [[1.5, 2.5]]),
+        ({"text": np.array(["because"], object)}, ["because"]),
+        ({"x": np.array([[1.5], [np.nan]]), "n": np.array([1, 2])}, [{"x": [1.5], "n": 1}, {"x": [None], "n": 2}]),
+    ],
+)
+def test_a_transform_answers_row_by_row(outputs: dict[str, Array], predictions: list[object]) -> None:
+    assert encoded(InferResponse(outputs), transformer((), ()))["predictions"] == predictions

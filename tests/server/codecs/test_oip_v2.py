@@ -17,6 +17,7 @@ from models.types import (
     InferResponse,
     MemberReport,
     Parameters,
+    PartReport,
     Report,
     TensorSpec,
     classifier,
@@ -220,3 +221,14 @@ def test_a_cascade_says_its_stages_and_nothing_of_who_was_asked_about_some_rows_
         "members.a.predictions",
         "members.a.probabilities",
     }
+
+
+def test_parts_are_flattened_with_their_own() -> None:
+    inner = Report(parts=(PartReport("side", "3", rows=(0, 2), facts={"when": "otherwise", "n": [1]}),))
+    report = Report(parts=(PartReport("prepare", "1", elapsed=0.001), PartReport("route", "2", report=inner)))
+    flat = oip_v2.flattened(report, 0.5)
+    assert flat["parts.prepare.fate"] == "ok"
+    assert flat["parts.prepare.elapsed_ms"] == 1.0
+    assert flat["parts.route.parts.side.rows"] == "0,2"
+    assert flat["parts.route.parts.side.when"] == "otherwise"
+    assert all(isinstance(value, str | int | float | bool) for value in flat.values())

@@ -125,3 +125,21 @@ def test_no_value_gives_another_error(given: dict[str, Any]) -> None:
         return
     assert str(refused).isprintable()
     assert refused.where.startswith("$.parameters")
+
+
+def test_what_is_not_ours_is_for_whoever_declared_it() -> None:
+    asked = read_parameters({"region": "eu", "user": 7, "early": True}, ("region", "user", "other"))
+    assert asked == Asked(Parameters(early=True), None, {"region": "eu", "user": 7})
+    assert read_parameters({"vip": True}, {"vip"}).extra == {"vip": True}
+
+
+@pytest.mark.parametrize("value", [None, ["eu"], {"a": 1}])
+def test_what_is_not_ours_is_one_plain_value(value: object) -> None:
+    with pytest.raises(InvalidRequest, match="expected a string, a number, true or false") as caught:
+        read_parameters({"region": value}, ("region",))
+    assert caught.value.where == "$.parameters.region"
+
+
+def test_what_nobody_declared_is_unknown() -> None:
+    with pytest.raises(InvalidRequest, match="unknown parameter 'regoin'; did you mean 'region'"):
+        read_parameters({"regoin": "eu"}, ("region",))

@@ -13,6 +13,7 @@ import pytest
 import skops.io
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from models.registry import Registry
 from models.types import Array
@@ -82,6 +83,31 @@ def test_the_life_of_a_model(folder: Path) -> None:
     said(folder, "add", "own/iris", "c0.1.skops", "--check", "rows.csv", "--alias", "candidate")
     said(folder, "promote", "own/iris@3")
     assert "own/iris  3        champion" in said(folder, "list")
+
+
+def test_a_canary_is_given_a_share_and_then_all_or_nothing(folder: Path) -> None:
+    for strength in ("c1", "c0.1"):
+        said(folder, "add", "own/iris", f"{strength}.skops", "--check", "rows.csv")
+    first, second = said(folder, "promote", "own/iris", "--canary", "5%").splitlines()
+    assert first == "own/iris@2 gets 5% of the requests"
+    assert second == "for all: chorus models promote own/iris; to end it: chorus models rollback own/iris"
+    assert "own/iris@2 gets 12.5% of the requests" in said(folder, "promote", "own/iris", "--canary", "0.125")
+    assert "candidate, canary 0.125" in said(folder, "list")
+    assert [row["canary_share"] for row in json.loads(said(folder, "list", "--json"))] == [None, 0.125]
+    assert said(folder, "rollback", "own/iris") == "own/iris@2 is no canary any more: own/iris@1 gets all requests\n"
+    said(folder, "promote", "own/iris", "--canary", "5%")
+    assert "own/iris@2 is the champion" in said(folder, "promote", "own/iris")
+    assert said(folder, "rollback", "own/iris") == "own/iris@1 is the champion again\n"
+    for share in ("5", "0", "100%", "a lot"):
+        done = chorus(folder, "promote", "own/iris@2", "--canary", share)
+        assert (done.returncode, "such as 5% or 0.05" in done.stderr) == (2, True)
+
+
+def test_a_transformer_is_added_like_a_model(folder: Path) -> None:
+    skops.io.dump(StandardScaler().fit(iris()[0]), folder / "scaler.skops")
+    added = said(folder, "add", "own/scaled", "scaler.skops", "--check", "rows.csv")
+    assert "gives    transform: features FP32 [-1, 4] (sl, sw, pl, pw)" in added
+    assert "output       features FP32 [-1, 4]: sl, sw, pl, pw" in said(folder, "show", "own/scaled")
 
 
 def test_show_and_diff_tell_what_there_is(folder: Path) -> None:

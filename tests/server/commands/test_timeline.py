@@ -104,3 +104,29 @@ def test_what_shadows_said_stands_under_the_answer() -> None:
     text = printed(drawing_of(REQUEST | {"shadows": shadows}, bars=False))
     assert "shadow  new after 2.00 ms: yes 0.750, no 0.250" in text
     assert "shadow  dead after 0.50 ms: failed: connect" in text
+
+
+def test_parts_are_drawn_one_under_the_other_with_those_that_each_asked() -> None:
+    parts = [
+        {"name": "prepare", "start_ms": 0.0, "duration_ms": 25.0, "fate": "ok", "reason": None},
+        {
+            "name": "vote", "start_ms": 25.0, "duration_ms": 50.0, "fate": "ok", "reason": None,
+            "rows": list(range(10)), "when": "inputs.x > `1`", "members": [MEMBER],
+        },
+        {"name": "explain", "start_ms": None, "duration_ms": None, "fate": "skipped", "reason": "not_reached"},
+    ]  # fmt: skip
+    drawn = printed(drawing_of(REQUEST | {"parts": parts}, bars=True)).splitlines()
+    prepare, vote, forest, explain = (
+        next(line for line in drawn if line.strip().startswith(name))
+        for name in ("prepare", "vote", "forest", "explain")
+    )
+    assert (prepare.count("█"), vote.count("█"), explain.count("█") + explain.count("▏")) == (10, 20, 0)
+    assert vote.rstrip().endswith("rows 0, 1, 2, 3, 4, 5, 6, 7, ...: inputs.x > `1`")
+    assert forest.startswith("  forest")
+    assert "skipped: not_reached" in explain
+
+
+def test_parts_without_a_vote_have_no_moment_of_decision() -> None:
+    part = {"name": "one", "start_ms": 0.0, "duration_ms": 50.0, "fate": "ok", "reason": None}
+    request = {key: value for key, value in REQUEST.items() if key not in ("members", "quorum", "decided_at_ms")}
+    assert "▲" not in printed(drawing_of(request | {"parts": [part]}, bars=True))

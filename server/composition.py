@@ -44,6 +44,13 @@ class Current:
     composition: Composition
     draining: bool = False
 
+    def drain(self) -> None:
+        """What is under way ends, and nothing in it is tried a second time; what still comes should go elsewhere."""
+        self.draining = True
+        for served in self.composition.served.values():
+            if served.vitals is not None:
+                served.vitals.budget.rest()
+
     def ready(self) -> bool:
         """Whether the default can be asked."""
         return not self.draining and self.composition.ready(self.composition.find(self.composition.default))

@@ -70,7 +70,7 @@ class Front:
                     collecting.settle()
                     parent.tell(ready=True)
                     await parent.stop.wait()
-                    current.draining = True
+                    current.drain()
 
     def _equip(self, app: web.Application, door: serving) -> None:
         """What the routes need to speak for the whole server."""

@@ -121,7 +121,7 @@ async def _main(plan: Plan, listening: socket.socket, log: Log, on_ready: OnRead
             collecting.settle()
             on_ready(composition.find(composition.default))
             await stopping.told.wait()
-            current.draining = True
+            current.drain()
 
 
 class Stopping:

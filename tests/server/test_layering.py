@@ -9,6 +9,7 @@ from backends.circuit import FAILURES
 from models.deadline import deadline_after
 from models.errors import BackendError, BreakerOpen, ConnectionLost, NoQuorum, Overloaded, ServerFault
 from models.types import InferResponse
+from server.composition import Composition, Current
 from server.settings import BackendSettings
 from tests.fakes import Fake, Script, now, ones, settle, sure
 from tests.layered import PLAIN, Vote, behind_layers, reason, reasons
@@ -189,6 +190,17 @@ async def test_a_backend_that_hangs_opens_its_breaker_with_coalesced_calls_too()
             await served.backend(ones(), deadline_after(1))
     await settle()
     assert not served.replicas[0].circuit.closed
+
+
+async def test_a_server_that_drains_tries_nothing_again() -> None:
+    served = behind_layers("m", [Script((0.0, lost), (0.0, sure(1)))])
+    current = Current(Composition({"m": served}, "m"))
+    assert current.ready()
+    current.drain()
+    assert not current.ready()
+    with pytest.raises(ConnectionLost):
+        await served.backend(ones(), deadline_after(5))
+    assert served.statistics.retries == 0
 
 
 async def test_while_calls_are_refused_for_want_of_room_none_is_tried_again() -> None:

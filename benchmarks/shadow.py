@@ -56,11 +56,11 @@ class Found:
 
 
 def configuration(registry: Registry, folder: Path) -> Path:
-    """A server with the ensemble, and a shadow of it for each candidate."""
+    """A server with the ensemble, and a shadow of it for each candidate; who is stopped is not replaced."""
     (folder / "nonsense.py").write_text(NAN)
     signature = registry.manifest(f"{DATASET}/{MEMBERS[0]}").signature
     described = f"features = {list(signature.features)}\nlabels = {list(signature.labels)}\n"
-    tables = [f'[server]\naccess_log = false\n[registry]\npath = "{registry.path.resolve()}"\n']
+    tables = [f'[server]\naccess_log = false\nhung_ms = 0\n[registry]\npath = "{registry.path.resolve()}"\n']
     tables += [f'[backends.{name}]\nmodel = "{DATASET}/{name}"\n' for name in MEMBERS]
     tables += [f'[backends.{name}]\nmodel = "{DATASET}/xgboost"\n' for name in ("healthy", "stopped")]
     tables.append(f'[backends.dead]\nurl = "http://127.0.0.1:9"\nmodel = "x"\n{described}')
@@ -91,8 +91,8 @@ async def measured(origin: str, rows: Sequence[Any], rate: float, rounds: int) -
     found = {name: Found() for name in urls}
     order, drawn = list(urls), random.Random(7)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256)) as session:
-        state = await _state(session, origin, "stopped")
-        os.kill(state["pid"], signal.SIGSTOP)
+        pid = await _process(session, origin, "stopped")
+        os.kill(pid, signal.SIGSTOP)
         try:
             asking = [_Asking(session, f"{origin}/v1/models/{urls[name]}:predict", rows, rate) for name in order]
             by_name = dict(zip(order, asking, strict=True))
@@ -106,8 +106,18 @@ async def measured(origin: str, rows: Sequence[Any], rate: float, rounds: int) -
                 one = (await _state(session, origin, f"with-{name}"))["comparisons"][name]
                 print(f"{name:<10}{one['asked']:>7} asked, {one['dropped']} dropped, fates {one['fates']}")
         finally:
-            os.kill(state["pid"], signal.SIGCONT)
+            os.kill(pid, signal.SIGCONT)
     return found
+
+
+async def _process(session: aiohttp.ClientSession, origin: str, name: str) -> int:
+    """The process of a backend, once it is ready."""
+    for _ in range(100):
+        state = await _state(session, origin, name)
+        if state["state"] == "ready" and state["pid"]:  # 0 would be our own group
+            return int(state["pid"])
+        await asyncio.sleep(0.1)
+    raise RuntimeError(f"{name} is not ready: {state['state']}")
 
 
 class _Asking:

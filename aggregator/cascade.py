@@ -17,9 +17,10 @@ from aggregator.rules import Rule
 from aggregator.staged import Heard, report_of_stages
 from aggregator.stages import Stages, Sureness
 from aggregator.weights import integer_weights
+from backends.batching import Batching
 from backends.served import Served
 from models.deadline import Deadline, deadline_after, remaining
-from models.errors import InvalidRequest, LateInQueue, NoQuorum
+from models.errors import BackendError, InvalidRequest, LateInQueue, NoQuorum, Overloaded
 from models.types import (
     NO_PARAMETERS,
     PREDICTIONS,
@@ -46,8 +47,8 @@ class Cascade:
     """Ask the first of `stages`, then each next one about the rows that are not sure by the votes cast so far.
 
     A stage gets an equal share of what remains of the deadline, so that a cheap member that hangs leaves time for the
-    dear ones. `early`: a row is closed, too, once the members to come cannot change its label. Requests may share a
-    stage, as batches of `max_rows`.
+    dear ones. `early`: a row is closed, too, once the members to come cannot change its label. With `batching`
+    requests share a stage.
 
     Raises:
         NoQuorum: no stage had its quorum.
@@ -63,7 +64,7 @@ class Cascade:
         *,
         reaper: Reaper,
         early: bool = False,
-        max_rows: int | None = None,
+        batching: Batching | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         if len(stages) < 2 or not all(stage.members for stage in stages):
@@ -75,8 +76,9 @@ class Cascade:
                 one.members,
                 signature,
                 rule,
-                Terms(one.quorum, early=False, max_rows=max_rows),
+                Terms(one.quorum, early=False),
                 reaper=reaper,
+                batching=batching,
                 clock=clock,
             )
             for number, one in self._stages.items()
@@ -157,12 +159,12 @@ class Cascade:
             response = await self._ensembles[number](part, deadline)
         except NoQuorum as error:
             return Heard(error.report, part.rows, met=False)
-        except LateInQueue as error:
+        except (LateInQueue, Overloaded) as error:
             return Heard(self._unasked(number, part.parameters, error), part.rows, met=False)
         return Heard(response.report, part.rows, met=True)
 
-    def _unasked(self, number: int, parameters: Parameters, error: LateInQueue) -> Report:
-        """The report of a stage whose turn did not come in time."""
+    def _unasked(self, number: int, parameters: Parameters, error: BackendError) -> Report:
+        """The report of a stage whose turn did not come, or not in time."""
         due = self._due({number: parameters}, 0)[number]
         late = {one.name: MemberReport(error.fate, one.weight, one.served.version, error.reason) for one in due}
         return Report("partial", True, len(due), 0, 0, late, settled=Settled(self._clock(), 0.0, late=True))

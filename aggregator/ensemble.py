@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from aggregator.batching import Rider
+from aggregator.fanout import result_of
 from aggregator.measures import entropy
 from aggregator.member import Member
 from aggregator.reaper import Reaper
@@ -16,6 +17,7 @@ from aggregator.rules import Rule
 from aggregator.subsets import Subsets
 from aggregator.tally import Frozen
 from aggregator.terms import Terms
+from backends.batching import Batching
 from backends.served import Served
 from models.deadline import Deadline, remaining
 from models.errors import InputRejected, NoQuorum
@@ -25,12 +27,13 @@ __all__ = ["Ensemble", "Terms", "freeze_time"]
 
 
 class Ensemble:
-    """Ask `members` at once and combine what they say by `rule`.
+    """Ask `members` at once and combine what they say by `rule`; with `batching` for several requests at once.
 
     Raises:
         NoQuorum: too few answered; as soon as that is certain, else at the deadline.
         InvalidRequest: the request names a member that is not there, or an impossible quorum.
         LateInQueue: the deadline came before the request's batch left.
+        Overloaded: too many requests wait for the next batch.
     """
 
     def __init__(
@@ -41,12 +44,21 @@ class Ensemble:
         terms: Terms,
         *,
         reaper: Reaper,
+        batching: Batching | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._signature = signature
         self._terms = terms
         self._early = rule.early and terms.min_agreement is None if terms.early is None else terms.early
-        self._subsets = Subsets(members, rule, len(signature.labels) or 1, terms, reaper=reaper, clock=clock)
+        self._subsets = Subsets(
+            members,
+            rule,
+            len(signature.labels) or 1,
+            terms,
+            reaper=reaper,
+            batching=batching,
+            clock=clock,
+        )
 
     async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
         parameters = request.parameters
@@ -62,6 +74,7 @@ class Ensemble:
         finally:
             timer.cancel()
             subset.leave(rider)
+            result_of(rider.answer)  # an error that nobody looked at, if the caller was cancelled meanwhile
         return self._response(rider, frozen)
 
     def answerable(self, ready: Callable[[Served], bool]) -> bool:

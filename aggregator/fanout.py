@@ -66,7 +66,7 @@ class Fanout:
         self._told = heard
         self._ended = ended
         self._clock = clock
-        self.began = 0.0
+        self.began = clock()
         self._callers: dict[tuple[Quorum, bool], dict[Caller, None]] = {}  # by their terms, in the order they came
         self._tasks: set[asyncio.Task[InferResponse]] = set()
         self._failing: frozenset[int] = frozenset()
@@ -78,7 +78,7 @@ class Fanout:
             return
         (request, deadline), self._question = self._question, None
         self.began = self._clock()
-        for index, member in enumerate(self._members):
+        for index, member in enumerate(self._members if self._wanted() else ()):
             if not member.served.prompt:
                 self._await(index, self._loop.create_task(self._ask(request, index, deadline)))
         for index, member in enumerate(self._members):
@@ -128,7 +128,7 @@ class Fanout:
         group = self._callers.get((caller.quorum, caller.early))
         if group is None:
             group = self._callers[caller.quorum, caller.early] = {}
-        if self._tally.heard or not group:  # else it is told when those before it are
+        if self._tally.heard or not group or next(iter(group)).answer.done():  # else it is told when the first is
             self._consider([caller])
         group[caller] = None
 
@@ -176,7 +176,7 @@ class Fanout:
         self._tasks.discard(task)
         if task.cancelled():
             self._tally.lose(index, "failed", "error", self._clock() - self.began)
-            self._consider_all(by=index)  # mostly nobody is left: it was we who cancelled it
+            self._consider_all(by=index)  # mostly nobody is left: it was us who cancelled it
         elif (error := task.exception()) is not None:
             self._hear(index, None, error)
         else:

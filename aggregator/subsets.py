@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from aggregator.batching import Batches, Rider
+from aggregator.batching import Rider, Sharing
 from aggregator.fanout import Fanout, Heard
 from aggregator.member import Member
 from aggregator.reaper import Reaper
@@ -13,6 +13,7 @@ from aggregator.rules import Rule
 from aggregator.tally import Quorum, Tally, quorum_of
 from aggregator.terms import Terms
 from aggregator.weights import integer_weights
+from backends.batching import Batching
 from backends.served import Served
 from models.deadline import Deadline
 from models.errors import InvalidRequest
@@ -32,6 +33,7 @@ class Subset:
         rule: Rule,
         classes: int,
         terms: Terms,
+        sharing: Sharing | None,
         *,
         reaper: Reaper,
         clock: Callable[[], float],
@@ -44,7 +46,8 @@ class Subset:
         self._linger = terms.linger
         self._reaper = reaper
         self._clock = clock
-        self.batches = terms.max_rows and Batches(self.fanout, len(members), max_rows=terms.max_rows, clock=clock)
+        names = [member.name for member in members]
+        self._batches = None if sharing is None else sharing.batches(self.fanout, names, quorum.count)
 
     def quorum_of(self, count: int) -> Quorum:
         """The quorum of a request that asks for `count` answers."""
@@ -52,8 +55,8 @@ class Subset:
 
     def join(self, rider: Rider) -> None:
         """Ask for `rider`, with others or alone. Whoever joins must `leave`."""
-        if self.batches:
-            self.batches.join(rider)
+        if self._batches is not None:
+            self._batches.join(rider)
         else:
             fanout = self.fanout(rider.request, rider.deadline)
             rider.board(fanout, slice(0, rider.rows))
@@ -61,8 +64,8 @@ class Subset:
 
     def leave(self, rider: Rider) -> None:
         """`rider` has its answer, or does not want it any more."""
-        if self.batches:
-            self.batches.leave(rider)
+        if self._batches is not None:
+            self._batches.leave(rider)
         else:
             rider.leave()
 
@@ -102,6 +105,7 @@ class Subsets:
         terms: Terms,
         *,
         reaper: Reaper,
+        batching: Batching | None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._members = tuple(members)
@@ -111,6 +115,8 @@ class Subsets:
         self._terms = terms
         self._reaper = reaper
         self._clock = clock
+        names = [member.name for member in self._members]
+        self._sharing = None if batching is None else Sharing(names, batching, clock=clock)
         self._states = [member.served.state for member in self._members]
         self._known: dict[tuple[tuple[int, ...], tuple[int, ...] | None], Subset] = {}
         self._everyone = self._made(tuple(range(len(self._members))), None)
@@ -125,8 +131,11 @@ class Subsets:
             return self._everyone
         due = tuple(index for index, member in enumerate(self._members) if _is_due(member))
         named = None if parameters.members is None else self._named(parameters.members)
-        subset = self._known.get((due, named))
-        return self._made(due, named) if subset is None else subset
+        subset = self._known.pop((due, named), None) or self._made(due, named)
+        while len(self._known) >= KEPT:
+            del self._known[next(iter(self._known))]
+        self._known[due, named] = subset  # the last, until another is asked
+        return subset
 
     def quorum(self, subset: Subset, parameters: Parameters) -> Quorum:
         """How many of `subset` must answer a request with `parameters`.
@@ -169,20 +178,17 @@ class Subsets:
             count = min(count, len(members))  # who names fewer members than the quorum asks no more of them
         required = [at for at, member in enumerate(members) if member.required]
         weights = self._weights[[index for index in asked if index in due]]
-        subset = Subset(
+        return Subset(
             members,
             self._weights[list(asked)],
             quorum_of(np.asarray(weights), count, self._terms.quorum_weight, required),
             self._rule,
             self._classes,
             self._terms,
+            self._sharing,
             reaper=self._reaper,
             clock=self._clock,
         )
-        while len(self._known) >= KEPT:
-            del self._known[next(iter(self._known))]
-        self._known[due, named] = subset
-        return subset
 
     def answerable(self, ready: Callable[[Served], bool]) -> bool:
         """Whether those that are `ready` meet the quorum of a request that asks for nothing special."""

@@ -11,7 +11,6 @@ class Terms:
 
     Rows with less agreement than `min_agreement` are pointed out: so that the last who could disagree are heard, such
     an ensemble leaves early only where it is asked to. `fallback` (k,): what it says of each row without a quorum.
-    `max_rows`: of a batch, in which several requests share one fan-out; None: each has its own.
     """
 
     quorum: int | None = None
@@ -20,4 +19,3 @@ class Terms:
     linger: float = 0.01
     min_agreement: float | None = None
     fallback: Array | None = None
-    max_rows: int | None = None

@@ -1,19 +1,17 @@
 """What a call costs, learned from the calls before it: seconds = a * rows + b."""
 
-from collections.abc import Iterable, Sequence
-
-SHARE = 0.5  # of the time that is left: a batch may have to wait for its turn, and costs vary
-
 
 class Cost:
     """A least-squares line through the durations of recent calls; older ones fade. No clock, no I/O.
 
-    One slow call (a page fault, a stopped process) fades with the rest: `memory` is how many calls count.
+    One slow call (a page fault, a stopped process) fades with the rest: `memory` is how many calls count. Calls that
+    were not answered in time raise the whole line, until one is.
     """
 
     def __init__(self, *, memory: int = 50) -> None:
         self._keep = 1 - 1 / memory
         self._n = self._x = self._y = self._xx = self._xy = 0.0
+        self._strain = 1.0  # how many times as long calls take at present
 
     def learn(self, rows: int, seconds: float) -> None:
         """A call with `rows` rows took `seconds`."""
@@ -23,11 +21,28 @@ class Cost:
         self._y = self._y * keep + seconds
         self._xx = self._xx * keep + rows * rows
         self._xy = self._xy * keep + rows * seconds
+        if self._strain > 1:
+            self._relax(rows, seconds)
+
+    def late(self, rows: int, seconds: float) -> None:
+        """A call with `rows` rows was not answered within `seconds`, which is news only if it should have been."""
+        expected = self.predict(rows)
+        if expected and seconds > expected:
+            self._strain *= seconds / expected
+
+    def _relax(self, rows: int, seconds: float) -> None:
+        a, b = self._line()
+        usual = a * rows + b
+        self._strain = min(self._strain, max(1.0, seconds / usual)) if usual > 0 else 1.0
 
     def line(self) -> tuple[float, float] | None:
         """(a, b), neither negative; None before the first call."""
         if not self._n:
             return None
+        a, b = self._line()
+        return a * self._strain, b * self._strain
+
+    def _line(self) -> tuple[float, float]:
         x, y = self._x / self._n, self._y / self._n
         spread = self._xx / self._n - x * x
         if spread <= 1e-9 * x * x:  # all calls had about as many rows: say they are proportional, which errs high
@@ -47,23 +62,3 @@ class Cost:
             return otherwise
         a, b = line
         return max(1, int((seconds - b) / a)) if a > 0 else 1 << 30
-
-
-def rows_in_time(costs: Iterable[Cost], riders: Sequence[tuple[int, float]], most: int) -> int:
-    """How many rows, at most `most`, those who each have (rows, seconds left) may be together, so that nobody is late
-    for the company. Who would be late alone, or with whatever size, does not count.
-    """
-    lines = [line for cost in costs if (line := cost.line()) is not None and line[0] > 0]
-    if not lines or _fitting(lines, min(left for _, left in riders)) >= most:
-        return most
-    room = most
-    for rows, left in riders:
-        fits = _fitting([line for line in lines if line[1] < SHARE * left], left)
-        if rows <= fits < room:
-            room = fits
-    return room
-
-
-def _fitting(lines: Sequence[tuple[float, float]], seconds: float) -> int:
-    """How many rows every line (a, b) has done in its share of `seconds`."""
-    return min((int((SHARE * seconds - b) / a) for a, b in lines), default=1 << 30)

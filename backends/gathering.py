@@ -1,132 +1,197 @@
 """Who leaves together, and when: concurrent calls gather while others are under way, and leave as one batch.
 
 While nothing is under way nobody waits. Else the next batch leaves when the last one is back, or when it has been under
-way for longer than batches of late were: one straggler does not hold up those who come after it.
+way for longer than batches of late were: one that takes its time does not hold up those who come after it.
 """
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import median
 from typing import Generic, Protocol, TypeVar
 
-from models.deadline import Deadline
+from backends.batching import Batching
+from models.errors import Overloaded
+from models.types import InferRequest, alike
 
 UNDER_WAY = 8  # batches at once
 REMEMBERED = 15  # batches whose durations say how long one takes
+TICK = 0.001  # seconds: uvloop's timers are in whole milliseconds, and may come early by as much
+NEVER = float("inf")
 
 
 class Rider(Protocol):
     """Someone who waits to leave. `alone`: with nobody else."""
 
-    rows: int
-    deadline: Deadline
-    alone: bool
+    @property
+    def request(self) -> InferRequest: ...
+
+    @property
+    def rows(self) -> int: ...
+
+    @property
+    def alone(self) -> bool: ...
 
 
 R = TypeVar("R", bound=Rider)
-Capacity = Callable[[Sequence[R]], int]
+Room = Callable[[R], int]
+"""How many rows a batch may have in which a rider is."""
+
+
+@dataclass(slots=True)
+class Trip:
+    """A batch under way; both times on the clock of durations. From `due` on nobody waits for it."""
+
+    began: float
+    due: float = NEVER
 
 
 class Gathering(Generic[R]):
-    """Gather riders and `depart` with those who have at most `capacity` rows together, in the order in which they came.
+    """Gather riders and `depart` with as many as there is `room` for, in the order in which they came.
 
-    `capacity` is asked with those who wait, of whom the first leaves in any case. `depart` is called on the loop with
-    the riders and the number of their batch, must not raise, and sees to it that `back` is told the number in the end.
+    `room` is made anew for each batch, of which the first leaves in any case. `depart` is called on the loop with the
+    riders and the number of their batch, must not raise, and sees to it that `back` is told the number in the end.
+    Nobody waits while fewer than `at_once` batches are under way.
     """
 
     def __init__(
         self,
         depart: Callable[[list[R], int], None],
-        capacity: Capacity[R],
+        room: Callable[[], Room[R]],
         *,
+        batching: Batching,
         under_way: int = UNDER_WAY,
+        at_once: int = 1,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        if under_way < 1:
-            raise ValueError(f"under_way must be positive, got {under_way}")
+        if at_once < 1 or under_way < 1:
+            raise ValueError(f"at_once and under_way must be positive, got {at_once} and {under_way}")
         self._depart = depart
-        self._capacity = capacity
-        self._most = under_way
+        self._room = room
+        self._batching = batching
+        self._most = max(under_way, at_once)
+        self._at_once = at_once
         self._clock = clock
-        self._waiting: deque[R] = deque()
-        self._under_way: dict[int, float] = {}  # when each batch left
+        self._waiting: OrderedDict[R, None] = OrderedDict()
+        self._under_way: dict[int, Trip] = {}
         self._last = 0
         self._durations: deque[float] = deque(maxlen=REMEMBERED)
         self._scheduled: asyncio.Handle | None = None
 
-    def __len__(self) -> int:
-        """How many wait."""
-        return len(self._waiting)
-
     @property
     def idle(self) -> bool:
-        """Whether nobody waits and nothing is under way."""
-        return not (self._waiting or self._under_way)
+        """Whether nobody waits, and whoever comes need not."""
+        return not self._waiting and len(self._under_way) < self._at_once
 
     def join(self, rider: R) -> None:
-        """Wait for the next batch, with all who come in this round of the event loop."""
-        self._waiting.append(rider)
+        """Wait for the next batch, with all who come in this round of the event loop.
+
+        Raises:
+            Overloaded: too many wait already.
+        """
+        if self._batching.waiting >= self._batching.max_waiting:
+            raise Overloaded(f"{self._batching.waiting} requests wait for the next batch")
+        self._add(rider)
         if self._scheduled is None:
             self._schedule()
 
-    def rejoin(self, riders: Sequence[R]) -> None:
+    def rejoin(self, riders: list[R]) -> None:
         """Wait anew, before all others."""
-        self._waiting.extendleft(reversed(riders))
-        self._reschedule()
+        for rider in reversed(riders):
+            self._add(rider)
+            self._waiting.move_to_end(rider, last=False)
+        self._schedule()
 
     def withdraw(self, rider: R) -> None:
-        """Wait no longer."""
-        self._waiting.remove(rider)
+        """Wait no longer, if it still does."""
+        if rider in self._waiting:
+            self._remove(rider)
+
+    def begin(self, rows: int) -> int:
+        """A batch leaves; its number."""
+        self._last += 1
+        self._under_way[self._last] = Trip(self._clock())
+        self._batching.under_way += 1
+        self._batching.rows.add(rows)
+        return self._last
+
+    def nearly_back(self, batch: int) -> None:
+        """Batch number `batch` only waits for stragglers: it is waited for as long again as it took until now."""
+        if (trip := self._under_way.get(batch)) is not None:
+            now = self._clock()
+            trip.due = now + (now - trip.began)
+            self._schedule()
 
     def back(self, batch: int) -> None:
         """Batch number `batch` is back: all its members have answered, or nobody waits for it any more."""
-        began = self._under_way.pop(batch, None)
-        if began is not None:
-            self._durations.append(self._clock() - began)
-            self._reschedule()
+        if batch in self._under_way:
+            self._end(batch, self._clock())
+            self._schedule()
 
-    def begin(self) -> int:
-        """A batch leaves; its number."""
-        self._last += 1
-        self._under_way[self._last] = self._clock()
-        return self._last
+    def _end(self, batch: int, now: float) -> None:
+        trip = self._under_way.pop(batch)
+        self._batching.under_way -= 1
+        self._durations.append(min(now, trip.due) - trip.began)
 
-    def _reschedule(self) -> None:
+    def _add(self, rider: R) -> None:
+        self._waiting[rider] = None
+        self._batching.waiting += 1
+
+    def _remove(self, rider: R) -> None:
+        del self._waiting[rider]
+        self._batching.waiting -= 1
+
+    def _schedule(self) -> None:
+        """Leave as soon as may be, as things are now."""
         if self._scheduled is not None:
             self._scheduled.cancel()
             self._scheduled = None
-        self._schedule()
-
-    def _schedule(self) -> None:
-        if not self._waiting or len(self._under_way) >= self._most:
+        if not self._waiting:
             return
         loop, wait = asyncio.get_running_loop(), self._wait()
-        self._scheduled = loop.call_soon(self._leave) if wait <= 0 else loop.call_later(wait, self._leave)
+        if wait <= 0:
+            self._scheduled = loop.call_soon(self._leave)
+        elif wait < NEVER:
+            self._scheduled = loop.call_later(wait, self._leave)
 
     def _wait(self) -> float:
-        """Seconds until the next batch may leave."""
-        began = self._under_way.get(self._last)
-        if began is None or self._waiting[0].alone:
+        """Seconds until the next batch may leave, as far as that is known."""
+        now = self._clock()
+        self._forget_overdue(now)
+        if len(self._under_way) >= self._most:
+            return min(trip.due for trip in self._under_way.values()) - now
+        last = self._under_way.get(self._last)
+        if last is None or len(self._under_way) < self._at_once or next(iter(self._waiting)).alone:
             return 0.0
         usual = median(self._durations) if self._durations else 0.0
-        return began + usual - self._clock()
+        return min(last.began + usual, last.due) - now
+
+    def _forget_overdue(self, now: float) -> None:
+        for batch in [batch for batch, trip in self._under_way.items() if trip.due <= now + TICK]:
+            self._end(batch, now)
 
     def _leave(self) -> None:
         self._scheduled = None
-        if self._waiting:
-            self._depart(self._next_batch(), self.begin())
-            self._schedule()
+        self._forget_overdue(self._clock())
+        if self._waiting and len(self._under_way) < self._most:
+            riders = self._next_batch()
+            self._depart(riders, self.begin(sum(rider.rows for rider in riders)))
+        self._schedule()
 
     def _next_batch(self) -> list[R]:
-        first = self._waiting.popleft()
+        """As many as there is room for, of those who wait: the first, and whoever can go with it."""
+        first, *others = self._waiting
         batch, rows = [first], first.rows
-        if first.alone or not self._waiting:
-            return batch
-        room = self._capacity([first, *self._waiting])
-        while self._waiting and not self._waiting[0].alone and rows + self._waiting[0].rows <= room:
-            rider = self._waiting.popleft()
-            rows += rider.rows
-            batch.append(rider)
+        if not first.alone:
+            room_with = self._room()
+            room = room_with(first)
+            for rider in others:
+                room, rows = min(room, room_with(rider)), rows + rider.rows
+                if rows > room or rider.alone or not alike(first.request, rider.request):
+                    break
+                batch.append(rider)
+        for rider in batch:
+            self._remove(rider)
         return batch

@@ -3,6 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 
+from backends.batching import Batching
 from backends.histogram import ROWS, SECONDS, Histogram
 
 
@@ -11,7 +12,7 @@ class Statistics:
 
     `durations` and `rows` are since the start; quantiles are of the last `window` answered calls. `asked` are the
     calls, `tries` what they came to at its addresses: fewer by those that the cache answered or that another call's
-    answer served, more by retries and hedges.
+    answer served, more by retries and hedges. `batching`: where calls are asked together.
     """
 
     def __init__(self, *, window: int = 1000, errors: int = 8) -> None:
@@ -29,6 +30,7 @@ class Statistics:
         self.fates: Counter[str] = Counter()
         self.durations = Histogram(SECONDS)
         self.rows = Histogram(ROWS)
+        self.batching: Batching | None = None
         self.last_errors: deque[str] = deque(maxlen=errors)
         self._recent: deque[float] = deque(maxlen=window)
 
@@ -52,6 +54,11 @@ class Statistics:
     def quantiles(self, levels: Sequence[float]) -> list[float] | None:
         """The durations at `levels`, in seconds, over the last calls; None before the first."""
         return quantiles_of(self._recent, levels)
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait: in a line, or for the next batch."""
+        return self.queued + (0 if self.batching is None else self.batching.waiting)
 
     @property
     def recent(self) -> tuple[float, ...]:

@@ -297,8 +297,16 @@ class InferResponse:
     report: Report = ALONE
 
 
+def alike(one: InferRequest, other: InferRequest) -> bool:
+    """Whether the rows of both can be asked as one: their tensors differ in nothing but the number of rows."""
+    if one.inputs.keys() != other.inputs.keys():
+        return False
+    pairs = [(array, other.inputs[name]) for name, array in one.inputs.items()]
+    return all(mine.dtype == theirs.dtype and mine.shape[1:] == theirs.shape[1:] for mine, theirs in pairs)
+
+
 def joined(requests: Sequence[InferRequest]) -> InferRequest:
-    """One request with the rows of all, one after the other; it bears the name of the first."""
+    """One request with the rows of all, which are `alike`, one after the other; it bears the name of the first."""
     first = requests[0]
     if len(requests) == 1:
         return first

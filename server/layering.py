@@ -27,7 +27,8 @@ from backends.question import Question
 from backends.replica import Replica
 from backends.served import State
 from backends.vitals import Vitals, fresh_vitals
-from server.settings import BackendSettings, LocalSettings, rows_per_batch
+from server.batching import batching_of
+from server.settings import BackendSettings, LocalSettings, PythonSettings, RemoteSettings
 
 Spare = Callable[[], bool]
 """Whether whoever holds a backend can do without it now."""
@@ -37,9 +38,11 @@ Clock = Callable[[], float]
 
 def vitals_of(settings: BackendSettings) -> Vitals:
     """What the layers of a backend share."""
-    if (kept := settings.kept) is None:
-        return fresh_vitals(settings.limit)
-    return fresh_vitals(settings.limit, Keep(entries=kept.entries, most=kept.max_bytes, ttl=kept.ttl_s))
+    kept = settings.kept
+    keep = None if kept is None else Keep(entries=kept.entries, most=kept.max_bytes, ttl=kept.ttl_s)
+    vitals = fresh_vitals(settings.limit, keep)
+    vitals.statistics.batching = batching_of(settings.batch, safe=isinstance(settings, LocalSettings))
+    return vitals
 
 
 def guarded(
@@ -135,8 +138,8 @@ def layered(
         *_remembering(settings, vitals, Question(name, version), clock),
         limit,
     ]
-    if (max_rows := batch_rows(settings)) is not None:
-        layers.append(partial(Batch, max_rows=max_rows, statistics=statistics, clock=clock))
+    if (batching := statistics.batching) is not None:
+        layers.append(partial(Batch, batching=batching, at_once=_replicas(settings), clock=clock))
     return stack(backend, *layers)
 
 
@@ -150,6 +153,8 @@ def _remembering(settings: BackendSettings, vitals: Vitals, question: Question, 
     return layers
 
 
-def batch_rows(settings: BackendSettings) -> int | None:
-    """The rows of a batch at most; None without batches."""
-    return rows_per_batch(settings.batch, isinstance(settings, LocalSettings))
+def _replicas(settings: BackendSettings) -> int:
+    """How many processes or addresses can be at work at once."""
+    if isinstance(settings, RemoteSettings):
+        return len(settings.urls)
+    return settings.processes if isinstance(settings, LocalSettings | PythonSettings) else 1

@@ -81,6 +81,7 @@ class Everything(Collector):
         yield from _of_http(self._traffic)
         yield from _of_backends(composition, served)
         yield from _of_calls(served)
+        yield from _of_batches(served)
         yield from _of_ensembles({one.name: one.outcomes for one in served if isinstance(one.outcomes, Outcomes)})
         yield from _of_parts({one.name: one.outcomes for one in served if isinstance(one.outcomes, PartOutcomes)})
         yield from _of_kinds(served)
@@ -122,7 +123,7 @@ def _of_backends(composition: Composition, served: Iterable[Served]) -> Iterator
         ready.add_metric((one.name,), composition.ready(one))
         restarts.add_metric((one.name,), one.state.restarts)
         in_flight.add_metric((one.name,), one.statistics.in_flight)
-        queued.add_metric((one.name,), one.statistics.queued)
+        queued.add_metric((one.name,), one.statistics.waiting)
     yield from (ready, restarts, in_flight, queued)
 
 
@@ -141,6 +142,22 @@ def _of_calls(served: Iterable[Served]) -> Iterator[Metric]:
     )
     yield _histograms(
         "chorus_call_rows", "Rows in a call.", "backend", [(one.name, one.statistics.rows) for one in served]
+    )
+
+
+def _of_batches(served: Iterable[Served]) -> Iterator[Metric]:
+    batched = {one.name: batching for one in served if (batching := one.statistics.batching) is not None}
+    under_way = GaugeMetricFamily(
+        "chorus_batches_under_way", "Batches that the next one waits for.", labels=("backend",)
+    )
+    for name, batching in batched.items():
+        under_way.add_metric((name,), batching.under_way)
+    yield under_way
+    yield _histograms(
+        "chorus_batch_rows",
+        "Rows in what was asked at once, for one call or for several.",
+        "backend",
+        [(name, batching.rows) for name, batching in batched.items()],
     )
 
 

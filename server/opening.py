@@ -23,7 +23,7 @@ from backends.worker import Worker
 from models.registry import Version
 from models.types import Signature
 from server.addresses import open_addresses
-from server.layering import Spare, batch_rows, guarded, layered, replicated, spare_beside, vitals_of
+from server.layering import Spare, guarded, layered, replicated, spare_beside, vitals_of
 from server.loading import loaded
 from server.settings import BackendSettings, LocalSettings, PythonSettings, RemoteSettings
 from server.signatures import declared
@@ -127,7 +127,7 @@ def _served(
         examples=examples,
         state=state,
         statistics=vitals.statistics,
-        batched=batch_rows(settings) is not None,
+        batched=vitals.statistics.batching is not None,
         vitals=vitals,
     )
 

@@ -30,7 +30,6 @@ from server.values import (
     Seconds,
     Temperature,
     Text,
-    rows_per_batch,
 )
 
 __all__ = [
@@ -47,7 +46,6 @@ __all__ = [
     "Text",
     "ThrottleSettings",
     "is_loopback",
-    "rows_per_batch",
 ]
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from backends.served import Served
 from backends.vitals import Vitals
+from server.batching import shown_batching
 from server.composition import Composition
 from server.places import Place, places_of, places_together
 
@@ -61,14 +62,14 @@ def taken(composition: Composition, served: Served) -> Snapshot:
         version=served.version,
         runtime=served.runtime,
         in_flight=statistics.in_flight,
-        queued=statistics.queued,
+        queued=statistics.waiting,
         asked=statistics.asked,
         fates=dict(statistics.fates),
         recent=array("f", statistics.recent).tobytes(),
         last_errors=tuple(statistics.last_errors),
         parts=served.parts,
         about=dict(served.about()),
-        more={**served.details(), **_more(served.vitals)},
+        more={**served.details(), **_more(served.vitals), **shown_batching(statistics.batching)},
         pid=state.pid,
         restarts=state.restarts,
         places=places_of(served.replicas, time.perf_counter()),

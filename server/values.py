@@ -30,9 +30,13 @@ Patience = Annotated[float, Meta(ge=0, le=86_400_000, description="milliseconds,
 
 
 class BatchSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`batch`: requests that come while others are under way are asked as one, of at most `max_rows` rows."""
+    """`batch`: requests that come while others are under way are asked as one, of at most `max_rows` rows.
+
+    At most `max_waiting` wait for the next one.
+    """
 
     max_rows: Count = 256
+    max_waiting: Count = 1024
 
 
 class CacheSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,10 +45,3 @@ class CacheSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     entries: Count = 10_000
     ttl_s: Seconds = 60.0
     max_bytes: Count = 64 * 2**20
-
-
-def rows_per_batch(batch: bool | BatchSettings | None, safe: bool) -> int | None:
-    """The rows of a batch at most, None without batches; `safe`: whether they are there unless said otherwise."""
-    if isinstance(batch, BatchSettings):
-        return batch.max_rows
-    return BatchSettings().max_rows if batch or (batch is None and safe) else None

@@ -6,29 +6,35 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from backends.base import Backend
-from backends.cost import Cost, rows_in_time
-from backends.doubt import Doubt, Inquiry, may_be_the_input
-from backends.gathering import Gathering
-from backends.statistics import Statistics
-from models.deadline import Deadline
+from backends.batching import Batching
+from backends.doubt import Doubt, may_be_the_input
+from backends.gathering import TICK, Gathering
+from backends.room import Room
+from models.deadline import Deadline, remaining
 from models.errors import DeadlineExceeded, LateInQueue
 from models.types import InferRequest, InferResponse, joined
 
 
 @dataclass(slots=True, eq=False)
 class Rider:
-    """A call that waits for its part of a batch; `with_it` are those who still wait for the same, once it has left."""
+    """A call that waits for its part of a batch; `with_it` are those who still wait for the same, once it has left.
+
+    `error`: with which the batch failed that it was in before; now it goes alone.
+    """
 
     request: InferRequest
     deadline: Deadline
     answer: asyncio.Future[InferResponse]
-    alone: bool = False
     with_it: "set[Rider] | None" = None
-    inquiry: Inquiry | None = None
+    error: Exception | None = None
     rows: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.rows = self.request.rows
+
+    @property
+    def alone(self) -> bool:
+        return self.error is not None
 
     def expire(self) -> None:
         """The deadline has come."""
@@ -38,64 +44,82 @@ class Rider:
 
 
 class Batch:
-    """Ask for concurrent calls at once, in batches of at most `max_rows` rows; a call that finds nobody goes by itself.
+    """Ask for concurrent calls at once, in batches as `batching` says; a call that finds nobody goes by itself.
 
     A batch has the latest deadline of its riders, each of whom leaves at its own, and is cancelled when all have gone.
     It has no more rows than can be answered in half of the time that its riders have. If it fails in a way that an
-    input can cause, its riders are asked once more, singly.
+    input can cause, its riders are asked once more, singly. A call that fills a batch is none of this' business.
+    `at_once`: so many batches do not wait for each other, as where several processes stand behind `inner`.
 
     Raises:
         DeadlineExceeded, LateInQueue: the deadline came first.
+        Overloaded: too many wait.
     """
 
     def __init__(
         self,
         inner: Backend,
         *,
-        max_rows: int,
-        statistics: Statistics | None = None,
+        batching: Batching,
+        at_once: int = 1,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        if max_rows < 1:
-            raise ValueError(f"max_rows must be positive, got {max_rows}")
         self.inner = inner
-        self.max_rows = max_rows
-        self.cost = Cost()
-        self._doubt = Doubt()
-        self._statistics = statistics or Statistics()
+        self.batching = batching
         self._clock = clock
-        self._gathering: Gathering[Rider] = Gathering(self._depart, self._room, clock=clock)
+        self._doubt = Doubt()
+        self._cost = batching.cost()
+        self._gathering: Gathering[Rider] = Gathering(
+            self._depart, self._room, batching=batching, at_once=at_once, clock=clock
+        )
         self._tasks: dict[int, asyncio.Task[None]] = {}  # by the identity of those who wait for each
 
     async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
-        if request.stopwatch is not None or self._gathering.idle:
-            return await self._alone(request, deadline)
+        if request.rows >= self.batching.max_rows or request.stopwatch is not None:
+            return await self._whole(request, deadline)
+        if self._gathering.idle:
+            number = self._gathering.begin(request.rows)
+            try:
+                return await self._timed(request, deadline)
+            finally:
+                self._gathering.back(number)
+        return await self._in_company(request, deadline)
+
+    async def _whole(self, request: InferRequest, deadline: Deadline) -> InferResponse:
+        self.batching.rows.add(request.rows)
+        return await self._timed(request, deadline)
+
+    async def _in_company(self, request: InferRequest, deadline: Deadline) -> InferResponse:
         loop = asyncio.get_running_loop()
         rider = Rider(request, deadline, loop.create_future())
-        timer = loop.call_at(deadline, rider.expire)
-        self._statistics.queued += 1
         self._gathering.join(rider)
+        timer = loop.call_at(deadline, rider.expire)
         try:
             return await rider.answer
         finally:
             timer.cancel()
             self._leave(rider)
 
-    async def _alone(self, request: InferRequest, deadline: Deadline) -> InferResponse:
-        number, began = self._gathering.begin(), self._clock()
+    async def _timed(self, request: InferRequest, deadline: Deadline) -> InferResponse:
+        began = self._clock()
         try:
             response = await self.inner(request, deadline)
-        finally:
-            self._gathering.back(number)
-        self.cost.learn(request.rows, self._clock() - began)
+        except DeadlineExceeded:
+            self._cost.late(request.rows, self._clock() - began)
+            raise
+        except asyncio.CancelledError:
+            if remaining(deadline) <= TICK:  # those who wait may find out first that it is late
+                self._cost.late(request.rows, self._clock() - began)
+            raise
+        self._cost.learn(request.rows, self._clock() - began)
+        self._doubt.answered()
         return response
 
-    def _room(self, riders: Sequence[Rider]) -> int:
-        now = asyncio.get_running_loop().time()
-        return rows_in_time([self.cost], [(one.rows, one.deadline - now) for one in riders], self.max_rows)
+    def _room(self) -> Callable[[Rider], int]:
+        room, now = Room([self._cost], self.batching.max_rows), asyncio.get_running_loop().time()
+        return lambda rider: room.rows(rider.rows, rider.deadline - now)
 
     def _depart(self, riders: list[Rider], number: int) -> None:
-        self._statistics.queued -= len(riders)
         waiting = set(riders)
         for rider in riders:
             rider.with_it = waiting
@@ -108,40 +132,42 @@ class Batch:
 
     def _leave(self, rider: Rider) -> None:
         """`rider` has its answer, or does not want it any more; a batch that nobody waits for is cancelled."""
-        if rider.inquiry is not None:
-            answered = rider.answer.done() and not rider.answer.cancelled() and rider.answer.exception() is None
-            rider.inquiry.hear(self._clock(), helped=answered)
+        if rider.answer.done() and not rider.answer.cancelled():
+            rider.answer.exception()  # which nobody may have looked at, if its caller was cancelled meanwhile
         if rider.with_it is None:
             self._gathering.withdraw(rider)
-            self._statistics.queued -= 1
             return
         rider.with_it.discard(rider)
         if not rider.with_it and (task := self._tasks.get(id(rider.with_it))) is not None:
             task.cancel()
 
     async def _ask(self, riders: Sequence[Rider], number: int) -> None:
-        request, began = joined([rider.request for rider in riders]), self._clock()
         try:
-            response = await self.inner(request, max(rider.deadline for rider in riders))
-            self.cost.learn(request.rows, self._clock() - began)
-            _share(response, riders)
-        except DeadlineExceeded as error:
-            self.cost.learn(request.rows, self._clock() - began)  # it takes so long at least
-            _tell(riders, error)
+            _share(await self._together(riders), riders)
         except Exception as error:
-            if len(riders) > 1 and may_be_the_input(error) and self._doubt.worth_asking(self._clock()):
-                self._ask_singly([rider for rider in riders if not rider.answer.done()])
-            else:
-                _tell(riders, error)
+            self._failed(riders, error)
         finally:
             self._gathering.back(number)
 
-    def _ask_singly(self, riders: Sequence[Rider]) -> None:
-        inquiry = Inquiry(self._doubt, len(riders))
-        for rider in riders:
-            rider.alone, rider.inquiry, rider.with_it = True, inquiry, None
-        self._statistics.queued += len(riders)
-        self._gathering.rejoin(riders)
+    async def _together(self, riders: Sequence[Rider]) -> InferResponse:
+        if riders[0].error is not None and not self._doubt.worth_asking(self._clock(), 1):
+            raise riders[0].error  # those before it were asked singly in vain
+        request = joined([rider.request for rider in riders])
+        return await self._timed(request, max(rider.deadline for rider in riders))
+
+    def _failed(self, riders: Sequence[Rider], error: Exception) -> None:
+        """Ask the riders of a batch that failed once more, singly, where that may help someone; tell the others."""
+        left, again = [rider for rider in riders if not rider.answer.done()], 0
+        if may_be_the_input(error):
+            if riders[0].alone:
+                self._doubt.failed(self._clock())
+            elif len(riders) > 1:
+                again = self._doubt.worth_asking(self._clock(), len(left))
+        for rider in left[again:]:
+            rider.answer.set_exception(error)
+        for rider in left[:again]:
+            rider.error, rider.with_it = error, None
+        self._gathering.rejoin(left[:again])
 
 
 def _share(response: InferResponse, riders: Sequence[Rider]) -> None:
@@ -152,9 +178,3 @@ def _share(response: InferResponse, riders: Sequence[Rider]) -> None:
         if not rider.answer.done():
             outputs = {name: array[rows] for name, array in response.outputs.items()}
             rider.answer.set_result(InferResponse(outputs, rider.request.id, response.report.of_rows(rows)))
-
-
-def _tell(riders: Sequence[Rider], error: Exception) -> None:
-    for rider in riders:
-        if not rider.answer.done():
-            rider.answer.set_exception(error)

@@ -1,7 +1,6 @@
 """`[ensembles.NAME]`: backends that are asked at once, and how their answers become one."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from aggregator.rules import DEFAULT_QUORUM
 from backends.outcomes import Outcomes
 from backends.served import Served
+from server.batching import batching_of
 from server.composites.kind import CompositeSettings, Context, Fault, Kind, Made, Misfit, Part, repeated
 from server.key import Key
 from server.tables import unknown
-from server.values import BatchSettings, Count, Label, Milliseconds, Share, Text, Weight, rows_per_batch
+from server.values import BatchSettings, Count, Label, Milliseconds, Share, Text, Weight
 
 if TYPE_CHECKING:
     from server.settings import Config
@@ -122,8 +122,8 @@ def _make(name: str, settings: EnsembleSettings, parts: Mapping[str, Served], co
     except ValueError as error:
         raise Misfit(("weights", str(error))) from error
     rule, terms = terms_of(settings, signature)
-    terms = replace(terms, max_rows=rows_per_batch(settings.batch, _may_share(settings, asked)))
-    ensemble = Ensemble(members, signature, rule, terms, reaper=context.reaper)
+    batching = batching_of(settings.batch, safe=_may_share(settings, asked))
+    ensemble = Ensemble(members, signature, rule, terms, reaper=context.reaper, batching=batching)
     quorum = quorum_of(weights, terms.quorum, terms.quorum_weight).count
     return Made(
         backend=ensemble,
@@ -131,7 +131,8 @@ def _make(name: str, settings: EnsembleSettings, parts: Mapping[str, Served], co
         answerable=ensemble.answerable,
         runtime=rule_name(settings, signature),
         takes=frozenset({"quorum", "early", "members"}),
-        batched=terms.max_rows is not None,
+        batched=batching is not None,
+        batching=batching,
         examples=examples_of(signature.inputs, [(one.signature.inputs, one.examples) for one in asked]),
         outcomes=Outcomes(),
         about=_about(settings, quorum, rule_name(settings, signature)),

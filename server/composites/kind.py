@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from aggregator.reaper import Reaper
 from backends.base import Backend
+from backends.batching import Batching
 from backends.comparisons import Revote
 from backends.measures import Measure
 from backends.outcomes import Recorder
@@ -71,7 +72,7 @@ class Made:
     by the weight of a further one, what would be answered with it. `code`: a fingerprint of what is neither in its
     settings nor in its parts. `lacking`: the word for its state while it is not `answerable`. `batched`: whether one
     request cannot fail because of others that are asked with it; a composite that asks some rows of this and some of
-    that part fails for all of them.
+    that part fails for all of them. `batching`: where it asks for several requests at once.
     """
 
     backend: Backend
@@ -82,6 +83,7 @@ class Made:
     takes: frozenset[str] = ASK_NOTHING
     extra: frozenset[str] = frozenset()
     batched: bool = False
+    batching: Batching | None = None
     examples: tuple[tuple[object, ...], ...] = ()
     outcomes: Recorder | None = None
     about: Callable[[], Mapping[str, Any]] = nothing

@@ -24,6 +24,7 @@ def composite(name: str, settings: CompositeSettings, served: Mapping[str, Serve
     parts = {part: served[part] for _, part in kind.parts(settings)}
     made = kind.make(name, settings, parts, context)
     statistics, state = Statistics(), State()
+    statistics.batching = made.batching
     outcomes = made.outcomes if made.outcomes is not None else PartOutcomes()
     return Served(
         name,

@@ -19,9 +19,9 @@ from backends.outcomes import Outcomes
 from backends.served import Served
 from models.runtimes.python import fingerprint
 from models.types import Signature
+from server.batching import batching_of
 from server.composites.cascade import CascadeSettings
 from server.composites.kind import Context, Made, Misfit
-from server.values import rows_per_batch
 
 MIN_AGREEMENT, MIN_CONFIDENCE = 1.0, 0.95
 
@@ -39,7 +39,8 @@ def made(settings: CascadeSettings, parts: Mapping[str, Served], context: Contex
         raise Misfit(("stages", str(error))) from error
     rule = rule_of(settings, signature)
     _check_weights(members)
-    max_rows = rows_per_batch(settings.batch, all(one.batched for one in asked) and ":" not in (settings.rule or ""))
+    may_share = all(one.batched for one in asked) and ":" not in (settings.rule or "")
+    batching = batching_of(settings.batch, safe=may_share)
     cascade = Cascade(
         _stages(settings, members),
         signature,
@@ -47,7 +48,7 @@ def made(settings: CascadeSettings, parts: Mapping[str, Served], context: Contex
         _sureness(settings, signature),
         reaper=context.reaper,
         early=settings.early,
-        max_rows=max_rows,
+        batching=batching,
     )
     outcomes, called = Outcomes(), settings.rule or DEFAULT_RULE[signature.task]
     return Made(
@@ -56,6 +57,7 @@ def made(settings: CascadeSettings, parts: Mapping[str, Served], context: Contex
         answerable=cascade.answerable,
         runtime=called,
         takes=frozenset({"quorum", "early", "members"}),
+        batching=batching,
         examples=examples_of(signature.inputs, [(one.signature.inputs, one.examples) for one in asked]),
         outcomes=outcomes,
         about=_about(settings, called),

@@ -11,6 +11,7 @@ from aggregator.reaper import Reaper
 from aggregator.rules import make_rule
 from aggregator.stages import Sureness
 from backends.base import Backend
+from backends.batching import Batching
 from models.deadline import Deadline, deadline_after
 from models.errors import ConnectFailed, InputRejected, InvalidRequest, NoQuorum
 from models.types import (
@@ -37,7 +38,7 @@ def cascade(
     sureness: Sureness = AGREED,
     quorum: int | None = None,
     early: bool = False,
-    max_rows: int | None = None,
+    batching: Batching | None = None,
     off: tuple[str, ...] = (),
 ) -> Cascade:
     served = {name: serve(name, backend, signature) for stage in stages for name, backend in stage.items()}
@@ -47,7 +48,7 @@ def cascade(
     named = {member.name: member for member in members}
     made = make_rule(rule, signature.task, len(signature.labels))
     grouped = [Stage(tuple(named[name] for name in stage), quorum) for stage in stages]
-    return Cascade(grouped, whole, made, sureness, reaper=Reaper(), early=early, max_rows=max_rows, clock=now)
+    return Cascade(grouped, whole, made, sureness, reaper=Reaper(), early=early, batching=batching, clock=now)
 
 
 def said(response: InferResponse) -> list[list[float]]:
@@ -339,7 +340,7 @@ def rows(*probable: float) -> InferRequest:
 
 async def test_requests_that_share_a_stage_go_on_with_their_own_rows() -> None:
     cheap, dear = Echo(sure(1), delay=1), Echo(sure(1), delay=1)
-    whole = cascade({"a": cheap}, {"b": dear}, sureness=Sureness(1.0, 0.9), max_rows=8)
+    whole = cascade({"a": cheap}, {"b": dear}, sureness=Sureness(1.0, 0.9), batching=Batching(max_rows=8))
     await whole(rows(1), deadline_after(9))  # how long it takes is known from then on
     asked = [rows(1), rows(0.25), rows(0, 0.5, 0.75)]
     responses = await asyncio.gather(*(whole(request, deadline_after(9)) for request in asked))
@@ -355,7 +356,7 @@ async def test_requests_that_share_a_stage_go_on_with_their_own_rows() -> None:
 
 async def test_a_stage_whose_turn_does_not_come_is_late_in_the_queue() -> None:
     cheap, dear = Fake(sure(1), delay=9), Fake(sure(1))
-    whole = cascade({"a": cheap}, {"b": dear}, max_rows=1)
+    whole = cascade({"a": cheap}, {"b": dear}, batching=Batching(max_rows=2))
     going = []
     for _ in range(8):
         going.append(asyncio.create_task(whole(ones(), deadline_after(50))))

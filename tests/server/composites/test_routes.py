@@ -12,6 +12,7 @@ from aggregator.ensemble import Ensemble, Terms
 from aggregator.member import assemble
 from aggregator.reaper import Reaper
 from aggregator.rules import make_rule
+from backends.batching import Batching
 from backends.served import Served
 from models.deadline import Deadline, deadline_after
 from models.errors import InvalidRequest
@@ -161,8 +162,9 @@ async def test_requests_that_are_asked_as_one_are_told_apart(settings: Composite
     ]
     alone = [await said(routed, one) for one in asked]
     signature, members = assemble([routed, serve("slow", Fake([[0.5, 0.5]] * 99, delay=0.5))], {}, ())
-    rule, terms = make_rule("soft", "classification", 2), Terms(quorum=1, max_rows=256)
-    ensemble = Ensemble(members, signature, rule, terms, reaper=Reaper(), clock=now)
+    rule, terms = make_rule("soft", "classification", 2), Terms(quorum=1)
+    batching = Batching(max_rows=256)
+    ensemble = Ensemble(members, signature, rule, terms, reaper=Reaper(), batching=batching, clock=now)
     whole = await asyncio.gather(*(ensemble(one, deadline_after(0.25)) for one in asked))
     together = [response.report.said("the-name") for response in whole]
     assert [scores.argmax(axis=1).tolist() for scores in together if scores is not None] == alone

@@ -37,7 +37,7 @@ def bench(*arguments: object, url: str | None = None) -> subprocess.CompletedPro
 
 
 def report(server: Running, *arguments: object) -> BenchReport:
-    done = bench(server.origin, *arguments, "--json", "--warm-up", 0.1)
+    done = bench(server.origin, "--warm-up", 0.1, *arguments, "--json")
     assert done.returncode == 0, done.stderr
     return msgspec.json.decode(done.stdout, type=BenchReport)
 
@@ -81,19 +81,35 @@ def test_one_model_has_no_members(server: Running) -> None:
     assert found.result.members == {}
 
 
-def test_a_member_that_hangs_is_whom_the_answers_waited_for(server: Running) -> None:
+def hung(server: Running, *arguments: object) -> BenchReport:
+    """What is reported of the default ensemble while one of its members hangs."""
     server.signal(signal.SIGSTOP, "forest")
     try:
-        found = report(server, "--rate", 20, "--seconds", 0.5, "--timeout-ms", 300, "--degraded", 1)
+        return report(server, *arguments, "--timeout-ms", 300, "--degraded", 1)
     finally:
         server.signal(signal.SIGCONT, "forest")
-    until(lambda: server.ask("/predict", first_example(server))[1]["outcome"]["status"] == "complete", "all again")
-    assert found.result.outcomes == {"partial": 10}
+        until(lambda: server.ask("/predict", first_example(server))[1]["outcome"]["status"] == "complete", "all again")
+
+
+def test_a_member_that_hangs_is_whom_the_answers_waited_for(server: Running) -> None:
+    found = hung(
+        server, "--rate", 20, "--seconds", 0.15, "--warm-up", 0
+    )  # with the first 4: one less than open a breaker
+    assert found.result.outcomes == {"partial": 3}
     assert found.result.degraded_share == 1
-    assert found.result.members["forest"].fates == {"late: timeout": 10}
-    assert found.result.members["forest"].last == 10
+    assert found.result.members["forest"].fates == {"late: timeout": 3}
+    assert found.result.members["forest"].last == 3
     assert found.result.members["forest"].wait_share > 0.5
     assert found.result.latency_ms["p50"] > 200
+
+
+def test_a_member_that_hangs_for_long_is_skipped_and_not_waited_for(server: Running) -> None:
+    found = hung(server, "--rate", 20, "--seconds", 1)
+    assert found.result.outcomes == {"partial": 20}
+    forest = found.result.members["forest"]
+    assert forest.fates.keys() == {"late: timeout", "skipped: breaker_open"}
+    assert sum(forest.fates.values()) == 20
+    assert forest.last == forest.fates["late: timeout"]
 
 
 def first_example(server: Running) -> Any:

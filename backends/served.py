@@ -97,7 +97,7 @@ class Served:
         Raises:
             InvalidRequest: with the parameter.
         """
-        for name in ("quorum", "early", "members"):
+        for name in ("members", "quorum", "early"):
             if getattr(parameters, name) is not None and name not in self.takes:
                 what = "there is no ensemble in it" if self.parts else "it is one model"
                 raise InvalidRequest(f"{self.name!r} takes no {name}: {what}", f"$.parameters.{name}")

@@ -139,7 +139,7 @@ def test_a_bad_row_is_named_by_its_line_and_feature(folder: Path, server: Runnin
         (["soft", "-"], b"[]", "error: standard input: no rows"),
         (["soft", "--row", "1,2"], b"", "error: --row: row 1: expected 30 values, got 2"),
         (["soft", "rows.csv", "--members", "forst"], b"", "error: rows.csv: parameters.members[0]: no member 'forst'"),
-        (["mlp", "rows.csv", "--members", "a"], b"", "error: rows.csv: parameters.members: 'mlp' is one model"),
+        (["mlp", "rows.csv", "--members", "a"], b"", "error: rows.csv: parameters.members: 'mlp' takes no members"),
         (["soft", "rows.csv", "--url", "h"], b"", "error: --url: expected an address such as http://127.0.0.1:8080"),
         (["soft", "rows.csv", "-c", "none.toml"], b"", "error: no none.toml here"),
         (["breast-cancer/forst", "rows.csv"], b"", "error: no model 'breast-cancer/forst', did you mean"),

@@ -17,6 +17,8 @@ def state_of(comparisons: Comparisons) -> dict[str, Any]:
         "dropped": comparisons.dropped,
         "fates": {f"{fate}: {reason}" if reason else fate: n for (fate, reason), n in comparisons.fates.items()},
         "rows": rows,
+        "agreed_rows": comparisons.agreed,
+        "changed_rows": comparisons.changed,
         "agreement": mean(comparisons.agreed, rows),
         "would_change": mean(comparisons.changed, rows),
         "mean_difference": mean(comparisons.difference, rows),

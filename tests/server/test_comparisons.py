@@ -24,13 +24,15 @@ def counted() -> Comparisons:
     return comparisons
 
 
-def test_people_see_shares_and_the_last_disagreements_without_inputs() -> None:
+def test_people_see_counts_shares_and_the_last_disagreements_without_inputs() -> None:
     assert with_means(state_of(counted())) == {
         "asked": 2,
         "under_way": 1,
         "dropped": 3,
         "fates": {"ok": 1, "late: timeout": 1},
         "rows": 2,
+        "agreed_rows": 1,
+        "changed_rows": 1,
         "agreement": 0.5,
         "would_change": 0.5,
         "mean_difference": 0.3,

@@ -28,7 +28,7 @@ async def predict_alone(request: web.Request) -> web.Response:
     served = request.app[CURRENT].composition.find(request.match_info["name"])
     if served.alone is None:
         parts = f"; ask one of its parts: {', '.join(served.parts)}" if served.parts else ""
-        raise InvalidRequest(f"{served.name!r} is not one model alone{parts}", "path")
+        raise InvalidRequest(f"{served.name!r} ({served.kind}) is not one model alone{parts}", "path")
     stopwatch = Stopwatch(began=request[EXCHANGE].began)
     body = await body_of(request)
     stopwatch.lap("receive")

@@ -274,7 +274,8 @@ def test_a_stopped_member_alone_says_how_far_it_came(server: Running, row: list[
 
 def test_an_ensemble_is_not_asked_alone(server: Running, row: list[float]) -> None:
     status, problem = server.ask("/debug/backends/hard/predict", {"instances": [row]}, JSON)
-    assert (status, "ask one of its members: logreg" in problem["error"]) == (400, True)
+    assert (status, "'hard' (ensemble) is not one model" in problem["error"]) == (400, True)
+    assert "ask one of its parts: logreg, forest" in problem["error"]
 
 
 def test_explain_says_the_same_in_both_protocols(server: Running, row: list[float]) -> None:

@@ -54,6 +54,7 @@ ENSEMBLES = {
     **{name: f'rule = "users_rules:{name}"' for name in ("Cautious", "Raises", "Exits", "Misshapen", "NotANumber")},
     "agreeing": 'rule = "soft"\nmin_agreement = 1.0',
     "prepared": "fallback = { malignant = 0.75, benign = 0.25 }",
+    "unanimous": f"quorum = {len(MEMBERS)}",  # which can do without nobody, so that no breaker opens between the tests
 }
 
 

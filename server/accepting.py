@@ -50,6 +50,7 @@ class Accepting:
         self._handing_over: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
         self._looked_away = False
+        self._stopped = False
         self._tell_again = 0.0
         self.accepted = 0
 
@@ -60,11 +61,23 @@ class Accepting:
 
     async def stop(self) -> None:
         """Accept no more; what has been accepted is with its protocol when this returns."""
+        self._stopped = True
         if self._pause is not None:
             self._pause.cancel()
         self._loop.remove_reader(self._listening)
         if self._handing_over:
             await asyncio.wait(self._handing_over)
+
+    async def finish(self) -> None:
+        """Take all who wait in the backlog, as far as there is room, and then accept no more.
+
+        Nothing to do once it is stopped: those who wait are left to others then.
+        """
+        if self._stopped:
+            return
+        while (open_now := self._connections() + len(self._handing_over)) < self._most and self._accept(open_now):
+            pass
+        await self.stop()
 
     def _look(self) -> None:
         self._pause = None
@@ -93,20 +106,22 @@ class Accepting:
             self._tell_again = now + TELL_SECONDS
             log.warning("all %d connections are in use; others wait until some are closed", self._most)
 
-    def _accept(self, open_before: int) -> None:
+    def _accept(self, open_before: int) -> bool:
+        """Take one, if there is one."""
         try:
             connection, _ = self._listening.accept()
         except OSError as error:
             if error.errno in SHORT_OF:
                 log.warning("no connection can be accepted for %g s: %s", SHORT_SECONDS, error.strerror)
                 self._look_away(SHORT_SECONDS)
-            return  # else another front was faster, or the caller has gone again
+            return False  # else another front was faster, or the caller has gone again
         self.accepted += 1
         if self._board is not None:
             self._board.write(open_before + 1)
         task = self._loop.create_task(self._hand_over(connection))
         self._handing_over.add(task)
         task.add_done_callback(self._handing_over.discard)
+        return True
 
     async def _hand_over(self, connection: socket.socket) -> None:
         try:

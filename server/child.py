@@ -34,10 +34,15 @@ class Parent:
     def __init__(self, on_message: OnMessage) -> None:
         loop = asyncio.get_running_loop()
         self.stop = asyncio.Event()
+        self.hurried = False  # whether someone at a terminal waits for us to end
         for sign in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(sign, self.stop.set)
+            loop.add_signal_handler(sign, self._signalled, sign)
         Heart(loop, STDOUT)
         threading.Thread(target=_listen, args=(loop, on_message), name="lifeline", daemon=True).start()
+
+    def _signalled(self, sign: signal.Signals) -> None:
+        self.hurried = sign == signal.SIGINT
+        self.stop.set()
 
     def tell(self, **message: Any) -> None:
         """Send one line."""

@@ -15,6 +15,7 @@ from server.child import Parent, run, tell
 from server.compose import composed
 from server.composition import Current
 from server.descriptors import most_connections, raised_limit
+from server.draining import drain
 from server.fronts import ABOUT, about
 from server.inference import Limits
 from server.kept import KEPT, kept_of
@@ -71,6 +72,7 @@ class Front:
                     parent.tell(ready=True)
                     await parent.stop.wait()
                     current.drain()
+                    await drain(door, limits.longest, hurried=parent.hurried)
 
     def _equip(self, app: web.Application, door: serving) -> None:
         """What the routes need to speak for the whole server."""

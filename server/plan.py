@@ -14,6 +14,7 @@ from server.functions import version_of_function
 from server.settings import Config, LocalSettings, PythonSettings, RemoteSettings
 
 FRONTS = "fronts"
+DRAIN_SECONDS = 10.0  # that a front may take for what is under way when it is told to stop
 LONGEST_FRAME = 2**32 - 1
 LONGEST_SOCKET_PATH = 107  # bytes; the system's limit is 108 with the closing zero
 

@@ -140,10 +140,10 @@ class Process:
         if self._process is not None and self._process.returncode is None and self._process.stdin is not None:
             self._process.stdin.write(msgspec.json.encode(message) + b"\n")
 
-    async def stop(self, seconds: float) -> None:
+    async def stop(self, seconds: float, sign: signal.Signals = signal.SIGTERM) -> None:
         """Ask it to end, and kill it if it has not after `seconds`."""
         self._stopping.set()
-        self._signal(signal.SIGTERM)
+        self._signal(sign)
         self._signal(signal.SIGCONT)  # a stopped process would not hear the other
         if self._process is not None:
             try:

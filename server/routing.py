@@ -73,8 +73,13 @@ def _nowhere(allowed: set[str]) -> Handler:
     return nowhere
 
 
-def server_of(app: web.Application, routes: Sequence[Route], *, max_body_bytes: int, **how: Any) -> web.Server:
-    """A server that runs the handlers of `routes`. What they share is in `app`; `how` is aiohttp's."""
+def server_of(
+    app: web.Application, routes: Sequence[Route], *, leaving: asyncio.Event, max_body_bytes: int, **how: Any
+) -> web.Server:
+    """A server that runs the handlers of `routes`. What they share is in `app`; `how` is aiohttp's.
+
+    Once it is `leaving`, every answer is the last on its connection.
+    """
     loop, table = asyncio.get_running_loop(), Table(routes)
     app[SERVED_ROUTES] = routes
 
@@ -88,6 +93,9 @@ def server_of(app: web.Application, routes: Sequence[Route], *, max_body_bytes: 
         handler = table.lead(request)
         if hdrs.EXPECT in request.headers:
             handler = expecting(handler, max_body_bytes)
-        return await around(request, handler)
+        response = await around(request, handler)
+        if leaving.is_set():
+            response.force_close()
+        return response
 
     return web.Server(handle, request_factory=made, **how)

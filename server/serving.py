@@ -1,24 +1,26 @@
 """An application on a listening socket: taking connections and letting go of them are two steps."""
 
+import asyncio
 import logging
 import socket
 from collections.abc import Sequence
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from server.accepting import Accepting
 from server.board import Board
 from server.inference import LIMITS
 from server.routing import Route, server_of
 
-DRAIN_SECONDS = 10.0
+CANCEL_SECONDS = 0.1  # for what is still under way in the end
 MANY = 1 << 20
 
 
 class serving:  # noqa: N801 - reads as a phrase
-    """Serve the `routes` of `app` on `listening`, at most `most` connections at once; in the end, finish what is begun.
+    """Serve the `routes` of `app` on `listening`, at most `most` connections at once.
 
-    `accepting` can be stopped before.
+    In the end what is under way is cancelled; `server.draining` is what comes before.
     """
 
     accepting: Accepting
@@ -40,23 +42,34 @@ class serving:  # noqa: N801 - reads as a phrase
         self._listening = listening
         self.most = most
         self._board = board
+        self._leaving = asyncio.Event()
+
+    def announce_leave(self) -> None:
+        """Have every answer from now on say that its connection is closed behind it."""
+        self._leaving.set()
+
+    @property
+    def handlers(self) -> list[RequestHandler]:
+        """aiohttp's side of each open connection."""
+        return [] if self._server is None else self._server.connections
 
     @property
     def connections(self) -> int:
         """How many are open."""
-        return 0 if self._server is None else len(self._server.connections)
+        return len(self.handlers)
 
     async def __aenter__(self) -> "serving":
         self._server = server_of(
             self._app,
             self._routes,
+            leaving=self._leaving,
             max_body_bytes=self._app[LIMITS].max_body_bytes,
             access_log=None,  # `server.middleware` writes our own, with the request id
             handler_cancellation=True,
             auto_decompress=False,
             keepalive_timeout=75,
         )
-        self._runner = web.ServerRunner(self._server, shutdown_timeout=DRAIN_SECONDS)
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=CANCEL_SECONDS)
         await self._runner.setup()
         self.accepting = Accepting(
             self._listening, self._server, connections=lambda: self.connections, most=self.most, board=self._board

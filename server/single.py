@@ -25,18 +25,19 @@ from server.compose import composed
 from server.composition import Current
 from server.config import ConfigError
 from server.descriptors import most_connections, raised_limit
+from server.draining import drain
 from server.fronts import ABOUT, about
 from server.inference import Limits
 from server.kinds import Backend
 from server.logs import Log
 from server.middleware import ACCESS
 from server.overrides import absolute, overrule
-from server.plan import Plan, make_plan
+from server.plan import DRAIN_SECONDS, Plan, make_plan
 from server.serving import serving
 from server.settings import Config, LocalSettings, RegistrySettings, ServerSettings
 from server.switching import SWITCHING, switching_alone
 
-STOP_SECONDS = 12.0  # what is under way has ten of them
+STOP_SECONDS = DRAIN_SECONDS + 1.0
 JOIN_SECONDS = 1.0
 
 OnReady = Callable[[Served], None]
@@ -122,6 +123,7 @@ async def _main(plan: Plan, listening: socket.socket, log: Log, on_ready: OnRead
             on_ready(composition.find(composition.default))
             await stopping.told.wait()
             current.drain()
+            await drain(door, limits.longest, hurried=stopping.hurried)
 
 
 class Stopping:
@@ -129,12 +131,14 @@ class Stopping:
 
     def __init__(self) -> None:
         self.told = asyncio.Event()
+        self.hurried = False  # by someone at a terminal
         self._task = asyncio.current_task()
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(sign, self._signalled)
+            loop.add_signal_handler(sign, self._signalled, sign)
 
-    def _signalled(self) -> None:
+    def _signalled(self, sign: signal.Signals) -> None:
+        self.hurried = sign == signal.SIGINT
         if self.told.is_set():
             if self._task is not None:
                 self._task.cancel()

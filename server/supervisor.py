@@ -17,11 +17,12 @@ import msgspec
 
 from server.board import Board, make_board
 from server.heartbeat import watch
-from server.plan import Plan, write_plan
+from server.plan import DRAIN_SECONDS, Plan, write_plan
 from server.process import Process
 from server.switchboard import Switch, Switchboard
 
-STOP_SECONDS = 12.0  # the front's drain, and a little
+FRONT_SECONDS = DRAIN_SECONDS + 0.5
+STOP_SECONDS = DRAIN_SECONDS + 1.0  # that all of it takes at most
 START_SECONDS = 60.0
 
 
@@ -36,7 +37,7 @@ class Supervisor:
     _board: Board = field(init=False)
     _switchboard: Switchboard = field(init=False, default_factory=Switchboard)
     _stopping: asyncio.Event = field(init=False, default_factory=asyncio.Event)
-    _signals: int = 0
+    _signs: list[signal.Signals] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         path, fd = str(write_plan(self.plan)), self.listening.fileno()
@@ -80,7 +81,7 @@ class Supervisor:
         """
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(sign, self._signalled)
+            loop.add_signal_handler(sign, self._signalled, sign)
         keepers = [asyncio.create_task(process.keep(), name=process.name) for process in self.processes]
         ending = {asyncio.create_task(self._stopping.wait()), *keepers[: len(self.fronts)]}
         watching = asyncio.create_task(watch(self.processes))
@@ -106,15 +107,18 @@ class Supervisor:
 
     async def _stop(self) -> None:
         """The fronts first, for their requests need the workers. New callers are refused, not left in our backlog."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + STOP_SECONDS
         self.listening.close()
-        await asyncio.gather(*(front.stop(STOP_SECONDS) for front in self.fronts))
-        await asyncio.gather(*(worker.stop(STOP_SECONDS) for worker in self.workers.values()))
+        sign = next(iter(self._signs), signal.SIGTERM)
+        await asyncio.gather(*(front.stop(FRONT_SECONDS, sign) for front in self.fronts))
+        await asyncio.gather(*(worker.stop(until - loop.time()) for worker in self.workers.values()))
 
-    def _signalled(self) -> None:
+    def _signalled(self, sign: signal.Signals) -> None:
         """Stop; asked a second time, at once."""
-        self._signals += 1
+        self._signs.append(sign)
         self._stopping.set()
-        if self._signals > 1:
+        if len(self._signs) > 1:
             for process in self.processes:
                 process.kill()
 

@@ -116,7 +116,7 @@ class Running:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for pid in self.children():  # a stopped process could not end
             os.kill(pid, signal.SIGCONT)
-        self.process.terminate()
+        self.process.send_signal(signal.SIGINT)  # who ends it so does not wait for callers who have not heard of it
         try:
             self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:

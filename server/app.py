@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from server import about, debug, fronts, history, inference, probe, switches
+from server.aside import ASIDE, Aside
 from server.composition import Current
 from server.fronts import ABOUT, About
 from server.inference import CURRENT, LIMITS, Limits
@@ -60,6 +61,7 @@ def make_app(current: Current, limits: Limits, *, with_debug: bool) -> web.Appli
     app = web.Application()
     app[CURRENT] = current
     app[LIMITS] = limits
+    app[ASIDE] = Aside()
     app[TRAFFIC] = Traffic()
     app[PEERS] = NOBODY
     app[REGISTRY] = metrics_registry(lambda: current.composition, app[TRAFFIC], lambda: _about(app))

@@ -11,6 +11,7 @@ from models.deadline import Deadline, remaining
 from models.errors import DeadlineExceeded, InvalidRequest
 from models.types import InferRequest, InferResponse
 from server import identity
+from server.aside import ASIDE
 from server.codecs import kserve_v1, oip_v2
 from server.codecs.parameters import HEADER, header_timeout, smaller
 from server.composition import Current
@@ -48,9 +49,12 @@ async def _v1(request: web.Request, served: Served) -> web.Response:
     exchange = request[EXCHANGE]
     exchange.asked = served
     trace = identity.traceparent(request.headers.get("traceparent"))
-    call, timeout = kserve_v1.decode(await body_of(request), served.signature, exchange.id, trace, served.extra)
+    aside, raw = request.app[ASIDE], await body_of(request)
+    size, signature = len(raw), served.signature
+    call, timeout = await aside(size, kserve_v1.decode, raw, signature, exchange.id, trace, served.extra)
     response = await _ask(request, served, call, timeout)
-    body = kserve_v1.encode(response, served.signature, served.name, _elapsed(request), explain=call.parameters.explain)
+    elapsed, explain = _elapsed(request), call.parameters.explain
+    body = await aside(size, kserve_v1.encode, response, signature, served.name, elapsed, explain=explain)
     return web.Response(body=body, headers=_headers(response), content_type="application/json")
 
 
@@ -62,10 +66,13 @@ async def infer_v2(request: web.Request) -> web.Response:
     exchange.asked = served
     trace = identity.traceparent(request.headers.get("traceparent"))
     header_length = header_length_of(request)
-    call = oip_v2.decode(await body_of(request), header_length, served.signature, exchange.id, trace, served.extra)
+    aside, raw = request.app[ASIDE], await body_of(request)
+    size, signature = len(raw) if header_length is None else header_length, served.signature  # raw bytes are no work
+    call = await aside(size, oip_v2.decode, raw, header_length, signature, exchange.id, trace, served.extra)
     response = await _ask(request, served, call.request, call.timeout)
-    body, length = oip_v2.encode(
-        response, served.signature, call, model=served.name, version=served.version, elapsed=_elapsed(request)
+    elapsed, version = _elapsed(request), served.version
+    body, length = await aside(
+        size, oip_v2.encode, response, signature, call, model=served.name, version=version, elapsed=elapsed
     )
     headers = _headers(response)
     if length is None:

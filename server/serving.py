@@ -4,14 +4,17 @@ import asyncio
 import logging
 import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from server.accepting import Accepting
+from server.aside import ASIDE, Aside
 from server.board import Board
 from server.inference import LIMITS
 from server.routing import Route, server_of
+from server.threads import thread_for
 
 CANCEL_SECONDS = 0.1  # for what is still under way in the end
 MANY = 1 << 20
@@ -43,6 +46,7 @@ class serving:  # noqa: N801 - reads as a phrase
         self.most = most
         self._board = board
         self._leaving = asyncio.Event()
+        self._opened = ExitStack()
 
     def announce_leave(self) -> None:
         """Have every answer from now on say that its connection is closed behind it."""
@@ -59,6 +63,7 @@ class serving:  # noqa: N801 - reads as a phrase
         return len(self.handlers)
 
     async def __aenter__(self) -> "serving":
+        self._app[ASIDE] = Aside(self._opened.enter_context(thread_for("large bodies")))
         self._server = server_of(
             self._app,
             self._routes,
@@ -81,3 +86,4 @@ class serving:  # noqa: N801 - reads as a phrase
         await self.accepting.stop()
         self._listening.close()
         await self._runner.cleanup()
+        self._opened.close()

@@ -3,6 +3,7 @@
 import math
 import re
 import struct
+from collections.abc import Sequence
 from functools import cache
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from msgspec import Meta
 
 from models.errors import InvalidRequest
+from models.oip.pieces import read_in_pieces
 from models.oip.wire import parse, quoted
 from models.types import DTYPES, Array, TensorSpec
 
@@ -143,9 +145,23 @@ def _read_json(tensor: WireTensor, spec: TensorSpec, where: str) -> Array:
     depth = _depth(tensor.data)
     if depth not in (1, len(tensor.shape)):
         raise InvalidRequest(f"expected a flat list, or one nested as the shape {tensor.shape}", where)
-    values = parse(_decoder(element_type(spec), depth), tensor.data, where)
-    _check_lengths(values, [math.prod(tensor.shape)] if depth == 1 else tensor.shape, where)
+    shape, decoder = [math.prod(tensor.shape)] if depth == 1 else tensor.shape, _decoder(element_type(spec), depth)
+    pieces = read_in_pieces(
+        bytes(tensor.data), b"]" * (depth - 1), lambda piece: to_array(decoder.decode(piece), spec, where)
+    )
+    if pieces is not None and (array := _together(pieces, shape)) is not None:
+        return array.reshape(tensor.shape)
+    values = parse(decoder, tensor.data, where)
+    _check_lengths(values, shape, where)
     return to_array(values, spec, where).reshape(tensor.shape)
+
+
+def _together(pieces: Sequence[Array], shape: Sequence[int]) -> Array | None:
+    """All of `pieces`, if that has the `shape`."""
+    if len({piece.shape[1:] for piece in pieces}) > 1:
+        return None
+    array = np.concatenate(pieces)
+    return array if array.shape == tuple(shape) else None
 
 
 def _depth(data: msgspec.Raw) -> int:

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from models.errors import InvalidRequest
+from models.oip.pieces import read_in_pieces
 from models.oip.tensors import element_type, to_array
 from models.oip.wire import check_keys, listed, misfit, parse, unknown
 from models.types import Array, Signature, TensorSpec
@@ -45,12 +47,18 @@ class Reader:
             start += _width(spec)
 
     def __call__(self, raw: bytes) -> Mapping[str, Array]:
+        pieces = read_in_pieces(raw, b"]", lambda piece: self._tensors(self._decoder.decode(piece)))
+        if pieces is not None:
+            return {spec.name: np.concatenate([piece[spec.name] for piece in pieces]) for spec, _ in self._columns}
         try:
             rows = self._decoder.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             rows = _read_objects(raw, self.signature)  # or finds what is wrong
         if not rows:
             raise InvalidRequest("expected at least one row", PLACE)
+        return self._tensors(rows)
+
+    def _tensors(self, rows: Sequence[Any]) -> Mapping[str, Array]:
         if len(self._columns) == 1:
             return {spec.name: _tensor(rows, spec, 0) for spec, _ in self._columns}
         return {spec.name: _tensor([row[part] for row in rows], spec, part.start) for spec, part in self._columns}

@@ -211,6 +211,18 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(server: Running) 
     assert expecting.startswith(b"HTTP/1.1 413 ")
 
 
+def test_many_rows_are_answered_as_few_are(server: Running, trained: Registry) -> None:
+    rows = trained.manifest("breast-cancer/logreg").examples
+    few, many = server.ask("/predict", {"instances": rows})[1], server.ask("/predict", {"instances": rows * 400})[1]
+    assert many["probabilities"] == few["probabilities"] * 400
+    tensor = {"name": "features", "shape": [len(rows) * 400, 30], "datatype": "FP32", "data": rows * 400}
+    outputs = server.ask("/v2/models/log_pool/infer", {"inputs": [tensor]})[1]["outputs"]
+    (said,) = (one["data"] for one in outputs if one["name"] == "probabilities")
+    assert said == [share for row in many["probabilities"] for share in row]
+    rows_and_a_mistake = {"instances": [*rows * 400, [*rows[0][:-1], "x"]]}
+    assert server.ask("/predict", rows_and_a_mistake)[1]["where"] == f"$.instances[{len(rows) * 400}][29]"
+
+
 def test_a_chunked_body_that_grows_too_large_is_refused(server: Running) -> None:
     chunk = b"%x\r\n%s\r\n" % (MIB, b" " * MIB)
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"

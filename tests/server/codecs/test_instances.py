@@ -256,3 +256,19 @@ def test_no_json_gives_another_error(value: Any) -> None:
 def test_no_bytes_give_another_error(raw: bytes) -> None:
     for signature in (ROW, MIXED):
         refusal(raw, signature)
+
+
+MANY = [[number + 0.25, -number, 3e-7 * number] for number in range(20_000)]
+
+
+def test_many_rows_are_read_as_few_are() -> None:
+    features = read(MANY)["features"]
+    assert features.dtype == np.float32
+    assert np.array_equal(features, np.array(MANY, np.float32))
+    assert np.isnan(read([*MANY, [None, 1, 2]], NULLABLE)["features"][-1, 0])
+    assert read(MANY, HALF_NAMED)["more"].tolist() == np.array(MANY, np.float32)[:, 1:].tolist()
+
+
+def test_a_wrong_value_behind_many_has_its_place() -> None:
+    assert refusal(msgspec.json.encode([*MANY, [1, None, 2]]))[1] == "$.instances[20000][1]"
+    assert refusal(msgspec.json.encode([*MANY, {"mean radius": 1}]))[1] == "$.instances[20000]"

@@ -5,72 +5,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
-from aiohttp import web
 
-from backends.oip import HEADER_LENGTH
 from backends.served import Served
 from models.deadline import deadline_after
 from models.errors import BackendError, BreakerOpen, DeadlineExceeded, Overloaded, RemoteOverloaded, ServerFault
-from models.oip.requests import decode_request
-from models.oip.responses import encode_response
-from models.types import PROBABILITIES, InferResponse
+from models.types import InferResponse
 from server.opening import open_remote
 from server.settings import RemoteSettings
-from tests.fakes import YES_NO, ones, sure
+from tests.fakes import ones
+from tests.there import There, server
 
 pytestmark = pytest.mark.sockets
 
 GENEROUS = 10.0  # seconds, for what should take milliseconds
-
-
-class There:
-    """A server of the protocol that can be made to hang, to fail, or to ask for a rest."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.left = 0  # callers that have gone before they had their answer
-        self.hangs = False
-        self.status = 200
-        self.headers: dict[str, str] = {}
-        self.url = ""
-
-    async def about(self, _request: web.Request) -> web.Response:
-        inputs = [{"name": "features", "datatype": "FP32", "shape": [-1, 2]}]
-        outputs = [{"name": PROBABILITIES, "datatype": "FP64", "shape": [-1, 2]}]
-        return web.json_response({"name": "m", "platform": "x", "inputs": inputs, "outputs": outputs})
-
-    async def infer(self, request: web.Request) -> web.Response:
-        self.calls += 1
-        length = request.headers.get(HEADER_LENGTH)
-        asked = decode_request(await request.read(), int(length) if length else None, YES_NO)
-        try:
-            while self.hangs:  # noqa: ASYNC110 - a test says so in the middle of it
-                await asyncio.sleep(0.01)
-        except asyncio.CancelledError:
-            self.left += 1
-            raise
-        if self.status != 200:
-            return web.Response(status=self.status, headers=self.headers)
-        said = InferResponse({PROBABILITIES: sure(1)})
-        body, header = encode_response(said, YES_NO, asked.wanted, {"model_name": "m", "id": asked.id})
-        return web.Response(body=body, headers={HEADER_LENGTH: str(header)} if header else {})
-
-
-@asynccontextmanager
-async def server() -> AsyncIterator[There]:
-    there = There()
-    app = web.Application()
-    app.router.add_get("/v2/models/m", there.about)
-    app.router.add_post("/v2/models/m/infer", there.infer)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    there.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield there
-    finally:
-        there.hangs = False
-        await runner.cleanup()
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import click
 
 from benchmarks.alternation import Times
 from benchmarks.bench import Bench, Options, Result, Scenario
-from benchmarks.chorus import MEMBERS
+from benchmarks.chorus import registry_at
 from benchmarks.contestants import RunFailed
 from benchmarks.machine import stamp
 from benchmarks.others import Others
@@ -19,8 +19,6 @@ from benchmarks.progress import Progress, words
 from benchmarks.report import section, write_sections
 from benchmarks.scenarios import SCENARIOS
 from benchmarks.wrk import WrkFailed
-from models.registry import Registry
-from server.config import load_config
 
 README = Path(__file__).with_name("README.md")
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
@@ -79,18 +77,6 @@ def main(
         click.echo("interrupted; all servers are stopped", err=True)
         sys.exit(INTERRUPTED)
     sys.exit(0 if ok else 1)
-
-
-def registry_at(given: Path | None) -> Path:
-    """The folder of a registry that has the five models.
-
-    Raises:
-        click.ClickException: it lacks one.
-    """
-    path = (given or Path(load_config(Path("chorus.toml")).registry.path)).absolute()
-    if missing := Registry(path).missing([f"breast-cancer/{name}" for name in MEMBERS]):
-        raise click.ClickException(f"{path} lacks {', '.join(missing)}; try: chorus train --missing")
-    return path
 
 
 def run(chosen: Sequence[Scenario], options: Options, registry: Path, *, write: bool) -> bool:

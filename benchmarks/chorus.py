@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.request import urlopen
 
+import click
+
 from benchmarks.process import Server
+from models.registry import Registry
+from server.config import load_config
 
 MEMBERS = ("logreg", "forest", "hist-gb", "mlp", "xgboost")
 ENSEMBLE = "all"
@@ -39,6 +43,18 @@ def start(name: str, tables: str, registry: Path, folder: Path, *, access_log: b
     path = folder / f"{name}.toml"
     path.write_text(f'[server]\naccess_log = {str(access_log).lower()}\n[registry]\npath = "{registry}"\n{tables}')
     return Server(name, ["-m", "server", "serve", "--config", str(path), "--port", "0"], folder)
+
+
+def registry_at(given: Path | None) -> Path:
+    """The folder of a registry that has the five models.
+
+    Raises:
+        click.ClickException: it lacks one.
+    """
+    path = (given or Path(load_config(Path("chorus.toml")).registry.path)).absolute()
+    if missing := Registry(path).missing([f"breast-cancer/{name}" for name in MEMBERS]):
+        raise click.ClickException(f"{path} lacks {', '.join(missing)}; try: chorus train --missing")
+    return path
 
 
 def statuses(server: Server) -> Counter[str]:

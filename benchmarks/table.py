@@ -12,17 +12,18 @@ def claims_table(claims: Iterable[Claim]) -> str:
     return table(HEADINGS, [_line(claim) for claim in claims])
 
 
-def table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """All columns but the first are aligned to the right, as figures are."""
+def table(headings: Sequence[str], lines: Iterable[Sequence[str]], words: int = 1) -> str:
+    """All columns but the first so many are aligned to the right, as figures are."""
     rows = [list(headings), *map(list, lines)]
     widths = [max(3, *(len(row[at]) for row in rows)) for at in range(len(headings))]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    return "\n".join(_row(row, widths) for row in (rows[0], rule, *rows[1:]))
+    rule = [*("-" * width for width in widths[:words]), *("-" * (width - 1) + ":" for width in widths[words:])]
+    return "\n".join(_row(row, widths, words) for row in (rows[0], rule, *rows[1:]))
 
 
-def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = zip(cells, widths, strict=True)
-    return f"| {' | '.join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)])} |"
+def _row(cells: Sequence[str], widths: Sequence[int], words: int) -> str:
+    padded = [cell.ljust(width) for cell, width in zip(cells[:words], widths, strict=False)]
+    padded += [cell.rjust(width) for cell, width in zip(cells[words:], widths[words:], strict=True)]
+    return f"| {' | '.join(padded)} |"
 
 
 def _line(claim: Claim) -> tuple[str, ...]:
@@ -31,12 +32,15 @@ def _line(claim: Claim) -> tuple[str, ...]:
     mark = f"**{claim.mark}**" if claim.mark in ("missed", "not measured") else claim.mark
     if claim.mark == "not measured":
         mark += f" (held in {claim.within} of {len(figure.values)})"
-    return claim.what, f"{shown(claim.value)}{claim.unit}", spread, _target(claim.bound, claim.unit), mark
+    return claim.what, f"{shown(claim.value)}{claim.unit}", spread, target(claim.bound, claim.unit), mark
 
 
-def _target(bound: Bound | None, unit: str) -> str:
+def target(bound: Bound | None, unit: str = "") -> str:
+    """What a bound asks for, in words."""
     if bound is None:
         return ""
+    if bound.most == bound.least and bound.most is not None:
+        return f"{shown(bound.most)}{unit}"
     parts = [] if bound.most is None else [f"at most {shown(bound.most)}{unit}"]
     parts += [] if bound.least is None else [f"at least {shown(bound.least)}{unit}"]
     return ("goal: " if bound.goal else "") + ", ".join(parts)

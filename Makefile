@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: serve test bench lint clean
+.PHONY: serve test bench chaos lint clean
 
 serve: $(INSTALLED)  ## train what the registry lacks, then serve chorus.toml
 	@$(BIN)/chorus train --missing
@@ -21,6 +21,10 @@ bench: $(INSTALLED)  ## measure Chorus next to its baselines; QUICK=1, SCENARIOS
 	@$(BIN)/chorus train --missing
 	@$(BIN)/python -m benchmarks $(SCENARIOS) $(if $(QUICK),--quick) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(WRITE),--write)
+
+chaos: $(INSTALLED)  ## break what can break around running servers; QUICK=1, GOALS="G1 G2", LOOP=asyncio, WRITE=1
+	@$(BIN)/chorus train --missing
+	@$(BIN)/python -m tests.chaos $(GOALS) $(if $(QUICK),--quick) $(if $(LOOP),--loop $(LOOP)) $(if $(WRITE),--write)
 
 lint: $(INSTALLED)  ## linters and type checks
 	@$(BIN)/ruff check .

@@ -245,7 +245,8 @@ def test_what_there_is_is_told_of_every_kind(server: Running) -> None:
     status, problem = server.ask(
         "/debug/backends/scored/predict", {"instances": raw(1)}, {"Content-Type": "application/json"}
     )
-    assert (status, problem["detail"]) == (400, "'scored' is not one model alone; ask one of its parts: prepare, vote")
+    said = "'scored' (chain) is not one model alone; ask one of its parts: prepare, vote"
+    assert (status, problem["detail"]) == (400, said)
 
 
 def test_a_disabled_part_fails_what_cannot_do_without_it(server: Running) -> None:

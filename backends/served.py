@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from backends.base import Backend
 from backends.comparisons import Revote
+from backends.drill import Drill
 from backends.measures import Measure
 from backends.outcomes import Recorder
 from backends.statistics import Statistics
@@ -23,9 +24,10 @@ Phase = Literal["starting", "ready", "away", "unverified", "misfit"]
 
 @dataclass(slots=True)
 class State:
-    """Whether a backend can be asked now; the only part of a `Served` that changes."""
+    """Whether a backend can be asked now, and what is drilled; the only part of a `Served` that changes."""
 
     enabled: bool = True
+    drill: Drill | None = None
     phase: Phase = "ready"
     pid: int | None = None  # of its worker, where it has one
     restarts: int = 0

@@ -27,6 +27,7 @@ class Statistics:
         self.cache_hits = 0
         self.cache_misses = 0
         self.coalesced = 0
+        self.drilled = 0
         self.fates: Counter[str] = Counter()
         self.durations = Histogram(SECONDS)
         self.rows = Histogram(ROWS)

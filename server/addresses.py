@@ -35,8 +35,9 @@ async def open_addresses(
     state: State,
     vitals: Vitals,
     spare: Spare,
+    drilling: Sequence[Layer] = (),
 ) -> list[Replica]:
-    """All addresses of a model; `state` is that of all of them together."""
+    """All addresses of a model; `state` is that of all of them together. `drilling` stands next to each."""
     states = [State(phase="unverified") for _ in settings.urls]
     places = asyncio.Semaphore(settings.limit)
     changed = partial(_sum_up, state, states)
@@ -51,7 +52,7 @@ async def open_addresses(
             spare_beside(replicas, index, spare),  # the list is whole before anyone asks
             between=[Rest, *_throttle(settings, places)],
         )
-        layers: list[Layer] = [partial(Gate, state=own), *judged]
+        layers: list[Layer] = [partial(Gate, state=own), *judged, *drilling]
         inner = await _open(opened, settings, signature, url, own, changed, vitals)
         replicas.append(Replica(url, stack(inner, *layers), own, circuit))
     return replicas

@@ -42,21 +42,22 @@ async def composed(plan: Plan, states: Mapping[str, WorkerStates]) -> AsyncItera
         for name in innermost_first(plan.config.composites):
             served[name] = _composite(name, plan.config.composites[name], served, context)
         spares.served = served
-        yield Composition({name: served[name] for name in plan.config.names}, plan.config.default)
+        drills = plan.config.debug.drills
+        yield Composition({name: served[name] for name in plan.config.names}, plan.config.default, drills)
 
 
 async def _open(
     opened: AsyncExitStack, plan: Plan, registry: Registry, name: str, states: Mapping[str, WorkerStates], spare: Spare
 ) -> Served:
-    settings = plan.config.backends[name]
+    settings, drills = plan.config.backends[name], plan.config.debug.drills
     if isinstance(settings, RemoteSettings):
-        return await open_remote(opened, name, settings, spare)
+        return await open_remote(opened, name, settings, spare, drills=drills)
     version = version_of(settings, registry, plan.pinned[name])
     if settings.inline:
-        return await open_local(opened, name, settings, version)
+        return await open_local(opened, name, settings, version, drills=drills)
     count = plan.workers()[name]
     channels = [Channel(plan.socket(name, replica), longest=plan.longest_call) for replica in range(count)]
-    return open_workers(opened, name, settings, version, channels, states[name], spare)
+    return open_workers(opened, name, settings, version, channels, states[name], spare, drills=drills)
 
 
 def _with_key(served: Served, settings: Backend) -> Served:

@@ -1,6 +1,6 @@
 """What is served: names, and what stands behind them. Immutable; a request takes it once and keeps it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -10,10 +10,11 @@ from models.errors import UnknownName
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """Everything that has a name; `default` is what `POST /predict` asks."""
+    """Everything that has a name; `default` is what `POST /predict` asks. `drills`: whether any may be held here."""
 
     served: Mapping[str, Served]
     default: str
+    drills: bool = False
 
     def find(self, name: str, version: str | None = None) -> Served:
         """What is served as `name`.
@@ -30,11 +31,11 @@ class Composition:
             raise UnknownName(f"model {name!r} is served in version {served.version}, not {version[:64]!r}")
         return served
 
-    def ready(self, served: Served) -> bool:
-        """Whether `served` can answer now: itself, or enough of its members for its quorum."""
+    def ready(self, served: Served, *, without: Collection[str] = ()) -> bool:
+        """Whether `served` can answer now, `without` some others: itself, or enough of its members for its quorum."""
         if served.answerable is not None:
-            return served.state.enabled and served.answerable(self.ready)
-        return served.state.enabled and served.state.phase == "ready"
+            return served.state.enabled and served.answerable(lambda part: self.ready(part, without=without))
+        return served.state.enabled and served.state.phase == "ready" and served.name not in without
 
 
 @dataclass(slots=True)

@@ -66,7 +66,10 @@ KEYS: Mapping[str, Mapping[str, Key]] = MappingProxyType(
     {
         "server": SERVER,
         "registry": {"path": Key("the folder of the models, seen from this file")},
-        "debug": {"enabled": Key("the routes under /debug; unless given only where just this machine can ask", True)},
+        "debug": {
+            "enabled": Key("the routes under /debug; unless given only where just this machine can ask", True),
+            "drills": Key("whether faults may be played on the running server: chorus drill"),
+        },
         "backends": BACKEND,
         **{kind.table: {**TIMEOUT, **kind.keys} for kind in KINDS},
     }

@@ -21,6 +21,7 @@ COUNTED: tuple[Of, ...] = (
     ("chorus_hedges", "Tries beside one that took long.", lambda counted: counted.hedges),
     ("chorus_hedges_won", "Hedges that were answered first.", lambda counted: counted.hedges_won),
     ("chorus_coalesced", "Calls that waited for the answer to another.", lambda counted: counted.coalesced),
+    ("chorus_drilled_calls", "Calls in which a drill played a fault.", lambda counted: counted.drilled),
     ("chorus_cache_hits", "Calls that were answered from the cache.", lambda counted: counted.cache_hits),
     ("chorus_cache_misses", "Calls that were not.", lambda counted: counted.cache_misses),
 )

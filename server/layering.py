@@ -1,7 +1,7 @@
 """The layers around a model, in their order; `backends.layers` has one file for each.
 
 Outermost first: observe, gate, cache, coalesce, limit, batch, retry, hedge, replicas; around each address: gate,
-breaker, rest, throttle, attempt, timeout.
+breaker, rest, throttle, attempt, timeout, and drill, where drills are allowed.
 """
 
 import time
@@ -16,6 +16,7 @@ from backends.layers.batch import Batch
 from backends.layers.breaker import Breaker
 from backends.layers.cache import Cache
 from backends.layers.coalesce import Coalesce
+from backends.layers.drill import Drilled
 from backends.layers.gate import Gate
 from backends.layers.hedge import Hedge
 from backends.layers.limit import Limit
@@ -27,6 +28,7 @@ from backends.question import Question
 from backends.replica import Replica
 from backends.served import State
 from backends.vitals import Vitals, fresh_vitals
+from models.types import Signature
 from server.batching import batching_of
 from server.settings import BackendSettings, LocalSettings, PythonSettings, RemoteSettings
 
@@ -76,6 +78,14 @@ def tried(
         Attempt, latency=vitals.latency, statistics=vitals.statistics, circuit=circuit, spare=spare, clock=clock
     )
     return [attempt, partial(Timeout, seconds=seconds)]
+
+
+def drilled(
+    allowed: bool, state: State, signature: Signature, vitals: Vitals, *, seconds: float | None = None
+) -> list[Layer]:
+    """What stands next to each address of a backend with that `state` where drills are `allowed`."""
+    drill = partial(Drilled, state=state, signature=signature, statistics=vitals.statistics, seconds=seconds)
+    return [drill] if allowed else []
 
 
 def replicated(

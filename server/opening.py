@@ -23,7 +23,7 @@ from backends.worker import Worker
 from models.registry import Version
 from models.types import Signature
 from server.addresses import open_addresses
-from server.layering import Spare, guarded, layered, replicated, spare_beside, vitals_of
+from server.layering import Spare, drilled, guarded, layered, replicated, spare_beside, vitals_of
 from server.loading import loaded
 from server.settings import BackendSettings, LocalSettings, PythonSettings, RemoteSettings
 from server.signatures import declared
@@ -35,13 +35,21 @@ DEFAULT_TIMEOUT = 1.0  # seconds, of a backend that is asked by its own name
 
 
 async def open_local(
-    opened: AsyncExitStack, name: str, settings: LocalSettings | PythonSettings, version: Version
+    opened: AsyncExitStack,
+    name: str,
+    settings: LocalSettings | PythonSettings,
+    version: Version,
+    *,
+    drills: bool = False,
 ) -> Served:
     """A model in this process, with a thread of its own."""
     local = opened.enter_context(loaded(name, settings, version))
-    vitals = vitals_of(settings)
-    attempt = Attempt(local, latency=vitals.latency, statistics=vitals.statistics)  # it keeps its time itself
-    served = _of_version(name, attempt, settings, vitals, version, State())
+    vitals, state = vitals_of(settings), State()
+    seconds = None if settings.timeout_ms is None else settings.timeout_ms / 1e3
+    drilling = drilled(drills, state, version.manifest.signature, vitals, seconds=seconds)
+    inner = stack(local, *drilling)
+    attempt = Attempt(inner, latency=vitals.latency, statistics=vitals.statistics)  # it keeps its time itself
+    served = _of_version(name, attempt, settings, vitals, version, state)
     return replace(served, alone=alone_of(local), prompt=not settings.coalesce)
 
 
@@ -53,19 +61,22 @@ def open_workers(
     channels: Sequence[Channel],
     states: WorkerStates,
     spare: Spare = lambda: True,
+    *,
+    drills: bool = False,
 ) -> Served:
     """A model in the workers at the other ends of `channels`."""
-    vitals = vitals_of(settings)
+    vitals, signature = vitals_of(settings), version.manifest.signature
+    drilling = drilled(drills, states.whole, signature, vitals)
     replicas: list[Replica] = []
     workers: list[Replica] = []  # the same, past what keeps count
     for index, (channel, state) in enumerate(zip(channels, states.each, strict=True)):
         opened.callback(channel.close)
-        worker, circuit = Worker(channel, version.manifest.signature), Circuit()
+        worker, circuit = Worker(channel, signature), Circuit()
         layers = guarded(settings, vitals, state, circuit, spare_beside(replicas, index, spare))
         place = name if len(channels) == 1 else f"{name} {index + 1}"
         if len(channels) > 1:  # else the gate around all of them is this one's
             layers.insert(0, partial(Gate, state=state))
-        replicas.append(Replica(place, stack(worker, *layers), state, circuit))
+        replicas.append(Replica(place, stack(worker, *layers, *drilling), state, circuit))
         workers.append(Replica(place, worker, state))
     idempotent = isinstance(settings, LocalSettings) or settings.idempotent
     backend = replicated(replicas, settings, vitals, idempotent=idempotent)
@@ -75,7 +86,12 @@ def open_workers(
 
 
 async def open_remote(
-    opened: AsyncExitStack, name: str, settings: RemoteSettings, spare: Spare = lambda: True
+    opened: AsyncExitStack,
+    name: str,
+    settings: RemoteSettings,
+    spare: Spare = lambda: True,
+    *,
+    drills: bool = False,
 ) -> Served:
     """A model behind one or several addresses; none is asked before its metadata has been read and fits.
 
@@ -89,7 +105,8 @@ async def open_remote(
     if settings.throttle is not None:
         outer = msgspec.structs.replace(settings, limit=settings.limit + settings.queue, queue=0)
     vitals = vitals_of(outer)
-    replicas = await open_addresses(opened, settings, signature, state, vitals, spare)
+    drilling = drilled(drills, state, signature, vitals)
+    replicas = await open_addresses(opened, settings, signature, state, vitals, spare, drilling)
     backend = replicated(replicas, settings, vitals, idempotent=settings.idempotent)
     served = _served(name, backend, outer, vitals, signature, "", "remote", (), state)
     retries = settings.retry and settings.idempotent

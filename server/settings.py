@@ -80,9 +80,10 @@ class RegistrySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class DebugSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[debug]`: whether the debug routes are there; None: only on a loopback address."""
+    """`[debug]`: whether the debug routes are there; None: only on a loopback address. `drills`: what they may play."""
 
     enabled: bool | None = None
+    drills: bool = False
 
 
 class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,5 +1,6 @@
 """The handlers that take a backend out of the vote of the whole server, and back."""
 
+from collections.abc import Collection
 from typing import Any
 
 from aiohttp import web
@@ -36,11 +37,11 @@ async def _switched(request: web.Request, *, enabled: bool) -> web.Response:
     return json_response(answer)
 
 
-def unanswerable(composition: Composition, name: str) -> list[str]:
-    """The composites with `name` in them, however deep, that cannot answer now."""
+def unanswerable(composition: Composition, name: str, *, without: Collection[str] = ()) -> list[str]:
+    """The composites with `name` in them, however deep, that cannot answer now, or could not `without` some others."""
     served = composition.served
 
     def holds(composite: str) -> bool:
         return any(part == name or holds(part) for part in served[composite].parts)
 
-    return [one for one in served if holds(one) and not composition.ready(served[one])]
+    return [one for one in served if holds(one) and not composition.ready(served[one], without=without)]

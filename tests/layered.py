@@ -14,7 +14,7 @@ from backends.replica import Replica
 from backends.served import Served, State
 from models.errors import BackendError
 from models.types import InferResponse
-from server.layering import guarded, layered, replicated, spare_beside, vitals_of
+from server.layering import drilled, guarded, layered, replicated, spare_beside, vitals_of
 from server.settings import BackendSettings
 from server.spares import Spares
 from tests.fakes import YES_NO, now, serve
@@ -34,7 +34,7 @@ def behind_layers(
     for at, fake in enumerate(fakes):
         own, circuit = State(), Circuit(chance=lambda: 0.0)
         judged = guarded(settings, vitals, own, circuit, spare_beside(replicas, at, spare), clock=now)
-        gated = Gate(stack(fake, *judged), state=own)
+        gated = Gate(stack(fake, *judged, *drilled(True, state, YES_NO, vitals)), state=own)
         replicas.append(Replica(f"{name}-{at}", gated, own, circuit))
     inner = replicated(replicas, settings, vitals, idempotent=True, clock=now)
     backend = layered(inner, settings, vitals, state, name, "1", clock=now)

@@ -6,6 +6,7 @@ import pytest
 
 from aggregator.ensemble import Terms
 from backends.circuit import FAILURES
+from backends.drill import Drill
 from models.deadline import deadline_after
 from models.errors import BackendError, BreakerOpen, ConnectionLost, NoQuorum, Overloaded, ServerFault
 from models.types import InferResponse
@@ -217,3 +218,45 @@ async def test_while_calls_are_refused_for_want_of_room_none_is_tried_again() ->
 
 async def test_the_usual_layers_are_on() -> None:
     assert (PLAIN.breaker, PLAIN.retry, PLAIN.hedge, PLAIN.cache, PLAIN.coalesce) == (True, True, False, False, False)
+
+
+async def test_a_drill_is_taken_for_the_real_thing_and_over_when_it_is_over() -> None:
+    vote = Vote(good(5))
+    await asked(vote, 30)
+    vote.served["a"].state.drill = Drill(kind="stop")
+    results = await asked(vote, FAILURES + 1)
+    told = [reasons(one)["a"] for one in results if isinstance(one, InferResponse)]
+    assert told == ["timeout"] * FAILURES + ["breaker_open"]
+    vote.served["a"].state.drill = None
+    await asyncio.sleep(1)
+    (response,) = await asked(vote, 1)
+    assert isinstance(response, InferResponse)
+    assert response.report.status == "complete"
+
+
+@pytest.mark.parametrize(
+    ("drill", "fate"),
+    [
+        (Drill(kind="garbage"), "failed: invalid"),
+        (Drill(kind="fail"), "failed: error"),
+        (Drill(kind="slow", delay=5), "late: timeout"),
+        (Drill(kind="slow", delay=0.05), "ok"),
+    ],
+)
+async def test_what_is_drilled_is_counted_as_what_it_is(drill: Drill, fate: str) -> None:
+    vote = Vote(good(5))
+    vote.served["a"].state.drill = drill
+    (response,) = await asked(vote, 1)
+    assert isinstance(response, InferResponse)
+    said = response.report.members["a"]
+    assert ": ".join(filter(None, (said.fate, said.reason))) == fate
+    await settle()
+    assert vote.served["a"].statistics.fates == {fate: 1}
+
+
+async def test_a_drill_that_can_be_tried_again_is() -> None:
+    served = behind_layers("m", [Fake(sure(1)), Fake(sure(1))])
+    served.state.drill = Drill(kind="fail", reason="reset")
+    with pytest.raises(ConnectionLost):
+        await served.backend(ones(), deadline_after(1))
+    assert (served.statistics.retries, served.statistics.drilled) == (1, 2)

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from server import about, debug, fronts, history, inference, probe, switches
+from server import about, debug, drilling, fronts, history, inference, probe, switches
 from server.aside import ASIDE, Aside
 from server.composition import Current
 from server.fronts import ABOUT, About
@@ -51,6 +51,10 @@ DEBUG_ROUTES: tuple[Route, ...] = (
     ("POST", "/debug/backends/{name}/predict", probe.predict_alone),
     ("POST", "/debug/backends/{name}/disable", switches.disable),
     ("POST", "/debug/backends/{name}/enable", switches.enable),
+    ("POST", "/debug/backends/{name}/drill", drilling.begin),
+    ("POST", "/debug/backends/{name}/drill/end", drilling.end),
+    ("GET", "/debug/drills", drilling.drills),
+    ("POST", "/debug/drills/end", drilling.end),
     ("GET", "/debug/requests", history.requests),
     ("GET", "/debug/requests/{id}", history.one_request),
 )

@@ -1,12 +1,14 @@
 """Errors on the wire: one table of statuses, one shape (RFC 9457, with the Open Inference Protocol's `error`)."""
 
 import random
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from backends.drill import NO_DRILLS
 from models import errors
 from models.types import Report
 from server.codecs.outcome import members_of, parts_of
@@ -58,8 +60,8 @@ def _share(report: Report, reason: str) -> float:
     return sum(said.weight for said in missing if said.reason == reason) / total if total else 0.0
 
 
-def problem(error: errors.ChorusError, request_id: str) -> web.Response:
-    """The response for an expected error."""
+def problem(error: errors.ChorusError, request_id: str, drills: Mapping[str, str] = NO_DRILLS) -> web.Response:
+    """The response for an expected error; `drills` are those that had a hand in it."""
     status, code = status_of(error)
     more: dict[str, Any] = {}
     if isinstance(error, errors.InvalidRequest):
@@ -68,6 +70,8 @@ def problem(error: errors.ChorusError, request_id: str) -> web.Response:
         more["members"] = members_of(error.report)
     if isinstance(error, errors.BackendError) and error.report is not None and error.report.parts:
         more["parts"] = parts_of(error.report)
+    if drills:
+        more["drills"] = drills
     return problem_response(status, code, str(error), request_id, more)
 
 

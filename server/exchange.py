@@ -1,7 +1,10 @@
 """One request on its way through the server, as those who handle it one after the other see it."""
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
+from backends.drill import NO_DRILLS
 from backends.served import Served
 from models.types import InferResponse
 
@@ -11,10 +14,10 @@ class Exchange:
 
     `received`: when its headers were read, on the loop's clock; the body's time counts against the deadline. `began`:
     the same moment on the clock that durations are measured with. `asked` and `rows`, once they are known; `said`: what
-    was answered.
+    was answered; `drills`: those that had a hand in it, in words.
     """
 
-    __slots__ = ("asked", "began", "id", "received", "rows", "said")
+    __slots__ = ("asked", "began", "drills", "id", "received", "rows", "said")
 
     def __init__(self, received: float, began: float, request_id: str) -> None:
         self.received = received
@@ -23,6 +26,7 @@ class Exchange:
         self.asked: Served | None = None
         self.rows = 0
         self.said: InferResponse | None = None
+        self.drills: Mapping[str, str] = NO_DRILLS
 
 
 EXCHANGE: web.RequestKey[Exchange] = web.RequestKey("exchange", Exchange)

@@ -45,7 +45,7 @@ class Front:
         self._states = {name: WorkerStates(count) for name, count in plan.workers().items()}
 
     def hear(self, message: dict[str, Any]) -> None:
-        """A line from the supervisor: who is out of the vote, or what changed about one worker."""
+        """A line from the supervisor: what is switched, or what changed about one worker."""
         if "disabled" in message:
             self._switching.hear(message)
             return

@@ -8,8 +8,8 @@ from aiohttp import hdrs, web
 from backends.oip import HEADER_LENGTH
 from backends.served import Served
 from models.deadline import Deadline, remaining
-from models.errors import DeadlineExceeded, InvalidRequest
-from models.types import InferRequest, InferResponse
+from models.errors import BackendError, DeadlineExceeded, InvalidRequest
+from models.types import InferRequest, InferResponse, Report
 from server import identity
 from server.aside import ASIDE
 from server.codecs import kserve_v1, oip_v2
@@ -17,6 +17,7 @@ from server.codecs.parameters import HEADER, header_timeout, smaller
 from server.composition import Current
 from server.exchange import EXCHANGE
 from server.recording import recorded
+from server.switching import SWITCHING
 
 CURRENT: web.AppKey[Current] = web.AppKey("current", Current)
 
@@ -53,8 +54,10 @@ async def _v1(request: web.Request, served: Served) -> web.Response:
     size, signature = len(raw), served.signature
     call, timeout = await aside(size, kserve_v1.decode, raw, signature, exchange.id, trace, served.extra)
     response = await _ask(request, served, call, timeout)
-    elapsed, explain = _elapsed(request), call.parameters.explain
-    body = await aside(size, kserve_v1.encode, response, signature, served.name, elapsed, explain=explain)
+    elapsed, explain, drills = _elapsed(request), call.parameters.explain, exchange.drills
+    body = await aside(
+        size, kserve_v1.encode, response, signature, served.name, elapsed, explain=explain, drills=drills
+    )
     return web.Response(body=body, headers=_headers(response), content_type="application/json")
 
 
@@ -70,9 +73,9 @@ async def infer_v2(request: web.Request) -> web.Response:
     size, signature = len(raw) if header_length is None else header_length, served.signature  # raw bytes are no work
     call = await aside(size, oip_v2.decode, raw, header_length, signature, exchange.id, trace, served.extra)
     response = await _ask(request, served, call.request, call.timeout)
-    elapsed, version = _elapsed(request), served.version
+    elapsed, name, version, drills = _elapsed(request), served.name, served.version, exchange.drills
     body, length = await aside(
-        size, oip_v2.encode, response, signature, call, model=served.name, version=version, elapsed=elapsed
+        size, oip_v2.encode, response, signature, call, model=name, version=version, elapsed=elapsed, drills=drills
     )
     headers = _headers(response)
     if length is None:
@@ -113,7 +116,16 @@ async def _ask(request: web.Request, served: Served, call: InferRequest, timeout
     served.check(call.parameters)
     if remaining(deadline) <= 0:
         raise DeadlineExceeded("the deadline had passed before anyone was asked")
-    exchange.said = response = await served.backend(call, deadline)
+    report: Report | None = None
+    try:
+        exchange.said = response = await served.backend(call, deadline)
+        report = response.report
+    except BackendError as error:
+        report = error.report
+        raise
+    finally:
+        if (switching := request.app.get(SWITCHING)) is not None and switching.drills.known:
+            exchange.drills = switching.drills.touching(served.name, report, _elapsed(request))
     return response
 
 

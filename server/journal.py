@@ -11,6 +11,7 @@ from itertools import islice
 
 import msgspec
 
+from backends.drill import NO_DRILLS
 from models.types import ALL_ROWS, Array, MemberReport, PartReport, Report
 
 CAPACITY = 1000  # requests
@@ -23,6 +24,7 @@ class Entry(msgspec.Struct, frozen=True, eq=False):
 
     `answer` is (n, k), (n, 1) for a regression, in the order of `labels`; None without an answer, or of another task.
     `code` and `place` are an error's: its stable name, and where a caller's fault is. Messages may quote inputs.
+    `drills` are those that had a hand in it, in words.
     """
 
     id: str
@@ -37,6 +39,7 @@ class Entry(msgspec.Struct, frozen=True, eq=False):
     labels: tuple[str, ...] = ()
     code: str = ""
     place: str = ""
+    drills: Mapping[str, str] = NO_DRILLS
 
 
 class Journal:

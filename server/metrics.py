@@ -119,12 +119,14 @@ def _of_backends(composition: Composition, served: Iterable[Served]) -> Iterator
     restarts = CounterMetricFamily("chorus_backend_restarts", "Restarts of its process.", labels=("backend",))
     in_flight = GaugeMetricFamily("chorus_backend_in_flight", "Calls that have not ended.", labels=("backend",))
     queued = GaugeMetricFamily("chorus_backend_queue_length", "Calls that wait for their turn.", labels=("backend",))
+    drill = GaugeMetricFamily("chorus_backend_drill", "Whether a drill is on there.", labels=("backend",))
     for one in served:
         ready.add_metric((one.name,), composition.ready(one))
         restarts.add_metric((one.name,), one.state.restarts)
         in_flight.add_metric((one.name,), one.statistics.in_flight)
         queued.add_metric((one.name,), one.statistics.waiting)
-    yield from (ready, restarts, in_flight, queued)
+        drill.add_metric((one.name,), one.state.drill is not None)
+    yield from (ready, restarts, in_flight, queued, drill)
 
 
 def _of_calls(served: Iterable[Served]) -> Iterator[Metric]:

@@ -60,7 +60,7 @@ async def _answered(request: web.Request, handler: Handler, request_id: str) -> 
     try:
         return await handler(request)
     except ChorusError as error:
-        return problem(error, request_id)
+        return problem(error, request_id, request[EXCHANGE].drills)
     except web.HTTPException as error:
         return _http_problem(error, request)
     except ConnectionResetError:  # the caller went away in the middle of its body
@@ -90,6 +90,8 @@ def _http_problem(error: web.HTTPException, request: web.Request) -> web.Respons
 def _fields(exchange: Exchange, seconds: float) -> dict[str, Any]:
     """What the log says of a request beside its status."""
     fields: dict[str, Any] = {"request_id": exchange.id, "elapsed_ms": round(seconds * 1e3, 3)}
+    if exchange.drills:
+        fields["drills"] = exchange.drills
     if exchange.said is None or exchange.asked is None:
         return fields
     report = exchange.said.report

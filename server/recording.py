@@ -69,6 +69,7 @@ def entry_of(request: web.Request, status: int, code: str = "", error: BaseExcep
         labels=asked.signature.labels if asked else (),
         code=code,
         place=error.where if isinstance(error, InvalidRequest) else "",
+        drills=exchange.drills,
     )
 
 

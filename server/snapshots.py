@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from backends.served import Served
+from backends.served import Served, State
 from backends.vitals import Vitals
 from server.batching import shown_batching
 from server.composition import Composition
@@ -69,11 +69,16 @@ def taken(composition: Composition, served: Served) -> Snapshot:
         last_errors=tuple(statistics.last_errors),
         parts=served.parts,
         about=dict(served.about()),
-        more={**served.details(), **_more(served.vitals), **shown_batching(statistics.batching)},
+        more={**_drill(state), **served.details(), **_more(served.vitals), **shown_batching(statistics.batching)},
         pid=state.pid,
         restarts=state.restarts,
         places=places_of(served.replicas, time.perf_counter()),
     )
+
+
+def _drill(state: State) -> dict[str, Any]:
+    """What is played on it."""
+    return {} if state.drill is None else {"drill": state.drill.words}
 
 
 def _more(vitals: Vitals | None) -> dict[str, Any]:
@@ -89,6 +94,7 @@ def _more(vitals: Vitals | None) -> dict[str, Any]:
         "hedges": statistics.hedges,
         "hedges_won": statistics.hedges_won,
         "coalesced": statistics.coalesced,
+        "drilled": statistics.drilled,
     }
     if keep is not None:
         hits, misses = statistics.cache_hits, statistics.cache_misses

@@ -19,7 +19,7 @@ from server.board import Board, make_board
 from server.heartbeat import watch
 from server.plan import DRAIN_SECONDS, Plan, write_plan
 from server.process import Process
-from server.switchboard import Switch, Switchboard
+from server.switchboard import Order, Switchboard
 
 FRONT_SECONDS = DRAIN_SECONDS + 0.5
 STOP_SECONDS = DRAIN_SECONDS + 1.0  # that all of it takes at most
@@ -137,7 +137,7 @@ class Supervisor:
     def _asked(self, message: dict[str, Any]) -> None:
         """A front asks for something that concerns all of them; what else it says was printed by a model."""
         with contextlib.suppress(msgspec.ValidationError):
-            self._tell(self._switchboard.turn(msgspec.convert(message, Switch)))
+            self._tell(self._switchboard.turn(msgspec.convert(message, Order)))
 
     def _tell(self, message: dict[str, object]) -> None:
         for front in self.fronts:

@@ -1,4 +1,4 @@
-"""A front's side of taking backends out of the vote: what the supervisor says, put into the composition."""
+"""A front's side of what an operator switches: what the supervisor says, put into the composition."""
 
 import asyncio
 import itertools
@@ -10,8 +10,9 @@ import msgspec
 from aiohttp import web
 
 from server.composition import Composition, Current
+from server.drills import Drills
 from server.peers import NOBODY, PATIENCE_SECONDS, Kind, Peers
-from server.switchboard import Switch, Switchboard
+from server.switchboard import Begin, End, Held, Order, Switch, Switchboard, Word
 
 SUPERVISOR = "supervisor"
 
@@ -21,6 +22,7 @@ class Switching:
 
     def __init__(self, peers: Peers, tell: Callable[..., None]) -> None:
         self.introduced = asyncio.Event()
+        self.drills = Drills(self._put)
         self._peers = peers
         self._tell = tell
         self._disabled: frozenset[str] = frozenset()
@@ -31,32 +33,49 @@ class Switching:
         self._count = itertools.count()
 
     def hear(self, message: dict[str, Any]) -> None:
-        """The supervisor says who is out of the vote now."""
-        self._disabled, self._turn = frozenset(message["disabled"]), message["turn"]
-        if self._current is not None:
-            self.apply(self._current.composition)
+        """The supervisor says who is out of the vote now, and which drills are on."""
+        word = msgspec.convert(message, Word)
+        self._disabled, self._turn = frozenset(word.disabled), word.turn
+        self.drills.hear(word.drills)
+        self._put()
         self.introduced.set()
         self._news.set()
         self._news = asyncio.Event()
-        waiting = self._asked.get(message["asked"])
+        waiting = self._asked.get(word.asked)
         if waiting is not None and not waiting.done():
             waiting.set_result(self._turn)
 
     def attach(self, current: Current) -> None:
         """Keep whatever `current` holds as the supervisor says."""
         self._current = current
-        self.apply(current.composition)
+        self._put()
+
+    def _put(self) -> None:
+        if self._current is not None:
+            self.apply(self._current.composition)
 
     def apply(self, composition: Composition) -> None:
-        """Take out of the vote of `composition` who is to be out of it, and nobody else."""
+        """Take out of the vote of `composition` who is to be out of it, and nobody else; likewise of its drills."""
         for name, served in composition.served.items():
             served.state.enabled = name not in self._disabled
+            served.state.drill = self.drills.at(name) if composition.drills else None
 
     async def switch(self, name: str, *, enabled: bool) -> list[str]:
         """Take `name` out of the vote of all fronts, or back; who has not said in time that it has done so."""
+        return await self._order(Switch(name, enabled))
+
+    async def begin(self, held: Held) -> list[str]:
+        """Hold a drill in all fronts; who has not said in time that it does."""
+        return await self._order(Begin(held))
+
+    async def end(self, name: str | None) -> list[str]:
+        """End the drill at `name` in all fronts, or all drills; who has not said in time that it has done so."""
+        return await self._order(End(name))
+
+    async def _order(self, order: Order) -> list[str]:
         asked = f"{os.getpid()}-{next(self._count)}"
         self._asked[asked] = answer = asyncio.get_running_loop().create_future()
-        self._tell(switch=name, enabled=enabled, asked=asked)
+        self._tell(**msgspec.to_builtins(msgspec.structs.replace(order, asked=asked)))
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 turn = await answer
@@ -79,7 +98,7 @@ def switching_alone() -> Switching:
     board = Switchboard()
 
     def tell(**message: Any) -> None:
-        switching.hear(board.turn(msgspec.convert(message, Switch)))
+        switching.hear(board.turn(msgspec.convert(message, Order)))
 
     switching = Switching(NOBODY, tell)
     switching.hear(board.message())

@@ -14,7 +14,7 @@ from server.journal import Entry
 def summary(entry: Entry) -> dict[str, Any]:
     """One request in a list."""
     report = entry.report
-    return {
+    shown = {
         "id": entry.id,
         "time": datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "model": entry.model,
@@ -25,6 +25,7 @@ def summary(entry: Entry) -> dict[str, Any]:
         "asked": report.asked if report else None,
         "decided": decided(entry),
     }
+    return shown | {"drills": entry.drills} if entry.drills else shown
 
 
 def timeline(entry: Entry) -> dict[str, Any]:

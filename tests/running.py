@@ -125,6 +125,25 @@ class Running:
         self.process.stdout.close()
 
 
+class Caller:
+    """One connection that is kept, to whichever front takes it."""
+
+    def __init__(self, server: Running) -> None:
+        self._connection = HTTPConnection(urlsplit(server.origin).netloc, timeout=30)
+        self._connection.connect()
+
+    def ask(self, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+        raw = None if body is None else msgspec.json.encode(body)
+        self._connection.request("GET" if body is None else "POST", path, raw, headers or {})
+        response = self._connection.getresponse()
+        answer = response.read()
+        is_json = "json" in response.headers.get("Content-Type", "")
+        return response.status, msgspec.json.decode(answer) if is_json else answer
+
+    def close(self) -> None:
+        self._connection.close()
+
+
 def _parents() -> dict[int, int]:
     found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from backends.drill import NO_DRILLS
 from models.oip.wire import check_envelope, parse
 from models.types import PREDICTIONS, PROBABILITIES, Array, InferRequest, InferResponse, Signature
 from server.codecs.instances import read_instances
@@ -42,8 +43,16 @@ def decode(
     return InferRequest(inputs, request_id, asked.parameters, trace, extra=asked.extra), asked.timeout
 
 
-def encode(response: InferResponse, signature: Signature, model: str, elapsed: float, *, explain: bool) -> bytes:
-    """The body of an answer; `elapsed` in seconds."""
+def encode(
+    response: InferResponse,
+    signature: Signature,
+    model: str,
+    elapsed: float,
+    *,
+    explain: bool,
+    drills: Mapping[str, str] = NO_DRILLS,
+) -> bytes:
+    """The body of an answer; `elapsed` in seconds. `drills`: those that had a hand in it."""
     report = response.report
     answer = _answer(response, signature)
     if report.agreement is not None and report.entropy is not None:
@@ -52,6 +61,8 @@ def encode(response: InferResponse, signature: Signature, model: str, elapsed: f
     if report.stages is not None:
         answer["stages"] = report.stages.tolist()
     answer["outcome"] = outcome(response, model, elapsed)
+    if drills:
+        answer["outcome"]["drills"] = drills
     if report.members:
         answer["members"] = members_of(report, explain=True) if explain else _MEMBERS(report)
     if report.parts:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from backends.drill import NO_DRILLS
 from models.oip.requests import decode_request
 from models.oip.responses import encode_response, output_array
 from models.oip.wire import misfit
@@ -66,12 +67,23 @@ def _triton_timeout(micros: Any, where: str) -> float | None:
 
 
 def encode(
-    response: InferResponse, signature: Signature, call: Call, *, model: str, version: str, elapsed: float
+    response: InferResponse,
+    signature: Signature,
+    call: Call,
+    *,
+    model: str,
+    version: str,
+    elapsed: float,
+    drills: Mapping[str, str] = NO_DRILLS,
 ) -> tuple[bytes, int | None]:
-    """The body of an answer, and the length of its JSON header if raw bytes follow it; `elapsed` in seconds."""
+    """The body of an answer, and the length of its JSON header if raw bytes follow it; `elapsed` in seconds.
+
+    `drills`: those that had a hand in it.
+    """
     about: dict[str, Any] = {"model_name": model, "model_version": version, "id": call.id}
-    if response.report.is_composite or response.report.degraded:
+    if response.report.is_composite or response.report.degraded or drills:
         about["parameters"] = flattened(response.report, elapsed)
+        about["parameters"] |= {f"drills.{name}": words for name, words in drills.items()}
     more = said_by_members(response.report) if call.request.parameters.explain else ()
     return encode_response(response, signature, call.wanted, about, more)
 

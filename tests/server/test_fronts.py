@@ -8,16 +8,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
 import pytest
 
 from models.registry import Registry
-from tests.running import MEMBERS, Running, alive, until, write_config
+from tests.running import MEMBERS, Caller, Running, alive, until, write_config
 
 pytestmark = pytest.mark.processes
 
@@ -34,25 +32,6 @@ def server(trained: Registry, tmp_path: Path, request: pytest.FixtureRequest) ->
     config = write_config(tmp_path, trained.path)
     with Running(config, tmp_path, "--loop", request.param, "--workers", "2", hung_ms=5000) as running:
         yield running
-
-
-class Caller:
-    """One connection that is kept, to whichever front takes it."""
-
-    def __init__(self, server: Running) -> None:
-        self._connection = HTTPConnection(urlsplit(server.origin).netloc, timeout=30)
-        self._connection.connect()
-
-    def ask(self, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any]:
-        raw = None if body is None else msgspec.json.encode(body)
-        self._connection.request("GET" if body is None else "POST", path, raw, headers or {})
-        response = self._connection.getresponse()
-        answer = response.read()
-        is_json = "json" in response.headers.get("Content-Type", "")
-        return response.status, msgspec.json.decode(answer) if is_json else answer
-
-    def close(self) -> None:
-        self._connection.close()
 
 
 def fronts(server: Running) -> dict[str, int]:

@@ -9,6 +9,7 @@ from server.commands.backends import backends
 from server.commands.bench import bench
 from server.commands.check import check
 from server.commands.config import config
+from server.commands.drill import drill
 from server.commands.init import init
 from server.commands.models import models
 from server.commands.predict import predict
@@ -30,6 +31,10 @@ def chorus() -> None:
       chorus serve          serve what chorus.toml names
       chorus predict breast-cancer rows.csv
       chorus bench breast-cancer
+    A running server:
+      chorus backends       what each backend is doing
+      chorus requests       what became of the last requests
+      chorus drill          play a fault, and see it cope
     Your own models:
       chorus models add     put them into the registry
       chorus init           write a chorus.toml that serves them
@@ -41,6 +46,7 @@ chorus.add_command(backends)
 chorus.add_command(bench)
 chorus.add_command(check)
 chorus.add_command(config)
+chorus.add_command(drill)
 chorus.add_command(models)
 chorus.add_command(init)
 chorus.add_command(predict)

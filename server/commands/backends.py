@@ -129,6 +129,12 @@ def _tables(client: Client) -> Iterator[Table]:
         return
 
 
+def state_of(one: dict[str, Any]) -> Text:
+    """The state of one backend, and the drill that is on there."""
+    state = Text(one["state"], STYLES.get(one["state"], "red"))
+    return state.append(f" (drill: {one['drill']})", "magenta") if "drill" in one else state
+
+
 def table_of(shown: list[dict[str, Any]]) -> Table:
     """One row a backend, as the server shows them."""
     table = Table(box=None, pad_edge=False)
@@ -140,7 +146,7 @@ def table_of(shown: list[dict[str, Any]]) -> Table:
         table.add_row(
             one["name"],
             one.get("kind", ""),
-            Text(one["state"], STYLES.get(one["state"], "red")),
+            state_of(one),
             one["version"],
             one["runtime"],
             str(one.get("pid") or ""),

@@ -48,18 +48,20 @@ class Client:
         asked = urlencode({name: value for name, value in (query or {}).items() if value is not None})
         return self._ask("GET", path, f"?{asked}" if asked else "")
 
-    def post(self, *path: str) -> dict[str, Any]:
-        """The same, of a request that changes something."""
-        return self._ask("POST", path, "")
+    def post(self, *path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """The same, of a request that changes something; of `body` what is not None."""
+        given = {name: value for name, value in (body or {}).items() if value is not None}
+        return self._ask("POST", path, "", msgspec.json.encode(given) if given else None)
 
-    def _ask(self, method: str, path: tuple[str, ...], query: str) -> dict[str, Any]:
+    def _ask(self, method: str, path: tuple[str, ...], query: str, body: bytes | None = None) -> dict[str, Any]:
         """Raises: ChorusError: nobody answers, or with an error; one line."""
         where = "/".join((self._path, *(quote(part, safe="") for part in path))) + query
         connection = self._connect(self._host, self._port, timeout=PATIENCE_SECONDS)
+        headers = {"Accept": "application/json"} | ({} if body is None else {"Content-Type": "application/json"})
         try:
-            connection.request(method, where, headers={"Accept": "application/json"})
+            connection.request(method, where, body, headers)
             response = connection.getresponse()
-            body = response.read(MAX_ANSWER_BYTES)
+            answer = response.read(MAX_ANSWER_BYTES)
         except ConnectionRefusedError as error:
             raise ChorusError(f"nothing listens at {self.url}; start a server: chorus serve") from error
         except (OSError, HTTPException) as error:
@@ -67,7 +69,7 @@ class Client:
             raise ChorusError(f"no answer from {self.url}: {words.splitlines()[0].lower()}") from error
         finally:
             connection.close()
-        return self._read(response.status, body, f"/{'/'.join(path)}")
+        return self._read(response.status, answer, f"/{'/'.join(path)}")
 
     def _read(self, status: int, body: bytes, where: str) -> dict[str, Any]:
         try:

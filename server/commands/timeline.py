@@ -23,7 +23,8 @@ def table_of(requests: list[dict[str, Any]]) -> Table:
         answered = "" if one["asked"] is None else f"{one['answered']}/{one['asked']}"
         style = "red" if one["status"] == "failed" else "yellow" if one["status"] in ("partial", "fallback") else ""
         cells = (one["id"], one["time"], one["model"], str(one["http_status"]), one["status"], answered)
-        table.add_row(*(Text(cell) for cell in cells), f"{one['elapsed_ms']:.2f}", Text(one["decided"]), style=style)
+        decided = "; ".join((one["decided"], *drills_of(one)))
+        table.add_row(*(Text(cell) for cell in cells), f"{one['elapsed_ms']:.2f}", Text(decided), style=style)
     return table
 
 
@@ -48,6 +49,13 @@ def _heading(one: dict[str, Any]) -> Iterator[Text]:
     rows = f", {one['rows']} row{'' if one['rows'] == 1 else 's'}" if one["rows"] else ""
     yield Text(f"{one['model'] or 'the default'}: {status}{answered}{quorum}{rows}, {one['elapsed_ms']:.2f} ms")
     yield Text(one["decided"])
+    for words in drills_of(one):
+        yield Text(words, "magenta")
+
+
+def drills_of(one: dict[str, Any]) -> list[str]:
+    """The drills that had a hand in it."""
+    return [f"drill at {name}: {words}" for name, words in one.get("drills", {}).items()]
 
 
 def _members(one: dict[str, Any], *, bars: bool) -> Table:

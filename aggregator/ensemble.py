@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from aggregator.batching import Rider
+from aggregator.brown_out import BrownOut
 from aggregator.fanout import result_of
 from aggregator.measures import entropy
 from aggregator.member import Member
@@ -29,6 +30,8 @@ __all__ = ["Ensemble", "Terms", "freeze_time"]
 class Ensemble:
     """Ask `members` at once and combine what they say by `rule`; with `batching` for several requests at once.
 
+    In a `brown_out` it does without those that an answer does not need.
+
     Raises:
         NoQuorum: too few answered; as soon as that is certain, else at the deadline.
         InvalidRequest: the request names a member that is not there, or an impossible quorum.
@@ -45,6 +48,7 @@ class Ensemble:
         *,
         reaper: Reaper,
         batching: Batching | None = None,
+        brown_out: BrownOut | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._signature = signature
@@ -57,6 +61,7 @@ class Ensemble:
             terms,
             reaper=reaper,
             batching=batching,
+            brown_out=brown_out,
             clock=clock,
         )
 

@@ -18,7 +18,7 @@ from aggregator.reports import Roll, roll_of
 from aggregator.tally import Frozen, Quorum, Tally, Verdict, Voice
 from backends.eager import begin
 from models.deadline import Deadline
-from models.errors import BackendError, DeadlineExceeded, InvalidAnswer, InvalidRequest, RuleFailed
+from models.errors import BackendError, DeadlineExceeded, InvalidAnswer, InvalidRequest, Overloaded, RuleFailed
 from models.types import InferRequest, InferResponse
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Fanout:
 
     What is still out after a decided answer has `linger` seconds to finish into its connection and its statistics.
     `heard` is told of each member that is done (its index, the seconds it took, its error if it failed) before any
-    caller is; `ended` once everyone is heard or nobody waits any more.
+    caller is; `ended` once everyone is heard or nobody waits any more. Those that are `spared` are not asked.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Fanout:
         linger: float,
         heard: Heard = lambda index, seconds, error: None,
         ended: Callable[[], None] = lambda: None,
+        spared: frozenset[int] = frozenset(),
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -65,6 +66,7 @@ class Fanout:
         self._linger = linger
         self._told = heard
         self._ended = ended
+        self._spared = spared
         self._clock = clock
         self.began = clock()
         self._callers: dict[tuple[Quorum, bool], dict[Caller, None]] = {}  # by their terms, in the order they came
@@ -78,10 +80,13 @@ class Fanout:
             return
         (request, deadline), self._question = self._question, None
         self.began = self._clock()
-        for index, member in enumerate(self._members if self._wanted() else ()):
+        for index in self._spared:
+            self._tally.lose(index, Overloaded.fate, Overloaded.reason, 0.0)
+        asked = [(index, one) for index, one in enumerate(self._members) if index not in self._spared]
+        for index, member in asked if self._wanted() else ():
             if not member.served.prompt:
                 self._await(index, self._loop.create_task(self._ask(request, index, deadline)))
-        for index, member in enumerate(self._members):
+        for index, member in asked:
             if member.served.prompt and self._wanted():
                 self._begin(index, self._ask(request, index, deadline))
         if not self._tasks:

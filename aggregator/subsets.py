@@ -1,11 +1,13 @@
 """Which members a request asks, and the quorum among them; requests that ask the same may share a fan-out."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from aggregator.batching import Rider, Sharing
+from aggregator.brown_out import BrownOut
 from aggregator.fanout import Fanout, Heard
 from aggregator.member import Member
 from aggregator.reaper import Reaper
@@ -23,13 +25,17 @@ KEPT = 64  # subsets: callers may name any of very many
 
 
 class Subset:
-    """Some members, who are asked together; `weights` (m,). `quorum` is that of a request that names none."""
+    """Some members, who are asked together; `weights` (m,). `quorum` is that of a request that names none.
+
+    `spared`: those that are not asked after all, and missed.
+    """
 
     def __init__(
         self,
         members: Sequence[Member],
         weights: Array,
         quorum: Quorum,
+        spared: frozenset[int],
         rule: Rule,
         classes: int,
         terms: Terms,
@@ -41,6 +47,8 @@ class Subset:
         self.members = tuple(members)
         self.weights = weights
         self.quorum = quorum
+        self.spared = spared
+        self.lighter: dict[tuple[int, float], Subset] = {}  # in brown-outs, by their number and share
         self._rule = rule
         self._classes = classes
         self._linger = terms.linger
@@ -52,6 +60,17 @@ class Subset:
     def quorum_of(self, count: int) -> Quorum:
         """The quorum of a request that asks for `count` answers."""
         return quorum_of(self.weights, count, None, sorted(self.quorum.required))
+
+    def sparable(self) -> list[int]:
+        """Those that an answer could do without all at once: the lightest first, of equals who takes longest."""
+        weights: list[float] = self.weights.tolist()
+        order = sorted(range(len(weights)), key=lambda at: (weights[at], -_takes(self.members[at])))
+        left, spared = set(order), []
+        for at in order:
+            if self.quorum.met_by(left - {at}, weights):
+                left.discard(at)
+                spared.append(at)
+        return spared
 
     def join(self, rider: Rider) -> None:
         """Ask for `rider`, with others or alone. Whoever joins must `leave`."""
@@ -87,6 +106,7 @@ class Subset:
             linger=self._linger,
             heard=heard,
             ended=ended,
+            spared=self.spared,
             clock=self._clock,
         )
 
@@ -106,8 +126,10 @@ class Subsets:
         *,
         reaper: Reaper,
         batching: Batching | None,
+        brown_out: BrownOut | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        self._brown_out = brown_out or BrownOut()
         self._members = tuple(members)
         self._weights = integer_weights([member.weight for member in members])
         self._rule = rule
@@ -127,6 +149,13 @@ class Subsets:
         Raises:
             InvalidRequest: it names a member that is not there, or leaves out one that is required.
         """
+        subset = self._of(parameters)
+        if parameters.members is not None or parameters.quorum is not None:
+            return subset  # whoever says whom it wants has them
+        share = self._brown_out.share(self._clock())
+        return self._lighter(subset, share) if share else subset
+
+    def _of(self, parameters: Parameters) -> Subset:
         if parameters.members is None and all(state.enabled for state in self._states):
             return self._everyone
         due = tuple(index for index, member in enumerate(self._members) if _is_due(member))
@@ -136,6 +165,18 @@ class Subsets:
             del self._known[next(iter(self._known))]
         self._known[due, named] = subset  # the last, until another is asked
         return subset
+
+    def _lighter(self, subset: Subset, share: float) -> Subset:
+        """`subset` without a `share` of those that an answer could do without; the same ones for all of a brown-out."""
+        key = (self._brown_out.begun, share)
+        lighter = subset.lighter.get(key)
+        if lighter is None:
+            for old in [old for old in subset.lighter if old[0] != key[0]]:
+                del subset.lighter[old]
+            sparable = subset.sparable()
+            spared = frozenset(sparable[: math.ceil(share * len(sparable))])
+            lighter = subset.lighter[key] = self._asking(subset.members, subset.weights, subset.quorum, spared)
+        return lighter
 
     def quorum(self, subset: Subset, parameters: Parameters) -> Quorum:
         """How many of `subset` must answer a request with `parameters`.
@@ -178,10 +219,17 @@ class Subsets:
             count = min(count, len(members))  # who names fewer members than the quorum asks no more of them
         required = [at for at, member in enumerate(members) if member.required]
         weights = self._weights[[index for index in asked if index in due]]
+        quorum = quorum_of(np.asarray(weights), count, self._terms.quorum_weight, required)
+        return self._asking(members, self._weights[list(asked)], quorum)
+
+    def _asking(
+        self, members: Sequence[Member], weights: Array, quorum: Quorum, spared: frozenset[int] = frozenset()
+    ) -> Subset:
         return Subset(
             members,
-            self._weights[list(asked)],
-            quorum_of(np.asarray(weights), count, self._terms.quorum_weight, required),
+            weights,
+            quorum,
+            spared,
             self._rule,
             self._classes,
             self._terms,
@@ -192,9 +240,15 @@ class Subsets:
 
     def answerable(self, ready: Callable[[Served], bool]) -> bool:
         """Whether those that are `ready` meet the quorum of a request that asks for nothing special."""
-        subset = self.of(Parameters())
+        subset = self._of(Parameters())
         there = {index for index, member in enumerate(subset.members) if ready(member.served)}
         return subset.quorum.met_by(there, subset.weights.tolist())
+
+
+def _takes(member: Member) -> float:
+    """The seconds that it takes, for the most part."""
+    quantiles = member.served.statistics.quantiles((0.5,))
+    return 0.0 if quantiles is None else quantiles[0]
 
 
 def _is_due(member: Member) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
+from aggregator.brown_out import BrownOut
 from aggregator.reaper import Reaper
 from backends.channel import Channel
 from backends.served import Served
@@ -32,7 +33,7 @@ async def composed(plan: Plan, states: Mapping[str, WorkerStates]) -> AsyncItera
     """
     registry = Registry(plan.registry_path)
     async with AsyncExitStack() as opened:
-        context = Context(Reaper(), opened)
+        context = Context(Reaper(), opened, BrownOut(enabled=plan.config.server.brown_out))
         opened.push_async_callback(context.reaper.close)
         served: dict[str, Served] = {}
         spares = Spares()
@@ -42,8 +43,8 @@ async def composed(plan: Plan, states: Mapping[str, WorkerStates]) -> AsyncItera
         for name in innermost_first(plan.config.composites):
             served[name] = _composite(name, plan.config.composites[name], served, context)
         spares.served = served
-        drills = plan.config.debug.drills
-        yield Composition({name: served[name] for name in plan.config.names}, plan.config.default, drills)
+        names, drills = plan.config.names, plan.config.debug.drills
+        yield Composition({name: served[name] for name in names}, plan.config.default, drills, context.brown_out)
 
 
 async def _open(

@@ -1,20 +1,25 @@
 """What is served: names, and what stands behind them. Immutable; a request takes it once and keeps it."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from aggregator.brown_out import BrownOut
 from backends.served import Served
 from models.errors import UnknownName
 
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """Everything that has a name; `default` is what `POST /predict` asks. `drills`: whether any may be held here."""
+    """Everything that has a name; `default` is what `POST /predict` asks. `drills`: whether any may be held here.
+
+    `brown_out`: that of all its ensembles.
+    """
 
     served: Mapping[str, Served]
     default: str
     drills: bool = False
+    brown_out: BrownOut = field(default_factory=BrownOut)
 
     def find(self, name: str, version: str | None = None) -> Served:
         """What is served as `name`.
@@ -51,6 +56,12 @@ class Current:
         for served in self.composition.served.values():
             if served.vitals is not None:
                 served.vitals.budget.rest()
+
+    def spare(self, now: float) -> None:
+        """Requests are refused at `now`: there is no room for second tries."""
+        for served in self.composition.served.values():
+            if served.vitals is not None:
+                served.vitals.budget.refuse(now)
 
     def ready(self) -> bool:
         """Whether the default can be asked."""

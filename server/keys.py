@@ -20,6 +20,14 @@ SERVER = {
     "fronts": Key("processes that take requests, all on the one port; --workers on the command line"),
     "max_connections": Key("of all fronts; more wait. Unless given as many as open files are allowed", 1000),
     "hung_ms": Key("a process that gives no sign of life for so long is replaced; 0: never"),
+    "min_in_flight": Key("the bound on requests under way, for each name that is asked, adapts, but not below this"),
+    "max_in_flight": Key("nor above this, of all names together; of each front"),
+    "brown_out": Key("under overload, do without members that are not needed for an answer before refusing requests"),
+    "header_timeout_ms": Key("a connection on which a request's head takes longer to come is closed"),
+    "body_timeout_ms": Key("a body that takes longer to come is refused: 408"),
+    "write_timeout_ms": Key("a connection that takes longer to take its answer is closed"),
+    "max_bodies_bytes": Key("of all requests under way, of each front; from 85 % on large ones are refused"),
+    "max_memory_bytes": Key("of each front; from 90 % on requests are refused; unless given it is not watched", 2**30),
 }
 BACKEND = {
     "model": Key("name, name@alias or name@version in the registry; of a remote, its name over there"),

@@ -58,7 +58,9 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """`[server]`: where to listen and what to accept. `default` None: see `Config.default`.
 
     `fronts`: the processes that take requests, `--workers` on the command line. `max_connections` of all of them; None:
-    as many as the system's limit of open files allows. A process silent for `hung_ms` is replaced; 0: never.
+    as many as the system's limit of open files allows. A process silent for `hung_ms` is replaced; 0: never. Each
+    front has a bound on requests under way that adapts, from `min_in_flight` to `max_in_flight`, and holds at most
+    `max_bodies_bytes` of their bodies; `max_memory_bytes` None: it may grow as it likes.
     """
 
     host: Text = "127.0.0.1"
@@ -71,6 +73,14 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     fronts: Fronts = 1
     max_connections: Count | None = None
     hung_ms: Patience = 5000
+    min_in_flight: Count = 8
+    max_in_flight: Count = 1024
+    brown_out: bool = True
+    header_timeout_ms: Milliseconds = 10_000
+    body_timeout_ms: Milliseconds = 15_000
+    write_timeout_ms: Milliseconds = 30_000
+    max_bodies_bytes: Count = 64 * 2**20
+    max_memory_bytes: Count | None = None
 
 
 class RegistrySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

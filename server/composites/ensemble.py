@@ -123,7 +123,9 @@ def _make(name: str, settings: EnsembleSettings, parts: Mapping[str, Served], co
         raise Misfit(("weights", str(error))) from error
     rule, terms = terms_of(settings, signature)
     batching = batching_of(settings.batch, safe=_may_share(settings, asked))
-    ensemble = Ensemble(members, signature, rule, terms, reaper=context.reaper, batching=batching)
+    ensemble = Ensemble(
+        members, signature, rule, terms, reaper=context.reaper, batching=batching, brown_out=context.brown_out
+    )
     quorum = quorum_of(weights, terms.quorum, terms.quorum_weight).count
     return Made(
         backend=ensemble,

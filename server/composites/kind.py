@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
 
+from aggregator.brown_out import BrownOut
 from aggregator.reaper import Reaper
 from backends.base import Backend
 from backends.batching import Batching
@@ -56,6 +57,7 @@ class Context:
 
     reaper: Reaper = field(default_factory=Reaper)
     opened: AsyncExitStack = field(default_factory=AsyncExitStack)
+    brown_out: BrownOut = field(default_factory=BrownOut)
 
     def let_go(self, tasks: Collection[asyncio.Task[Any]]) -> None:
         """Cancel what nobody waits for any more."""

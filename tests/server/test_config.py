@@ -148,10 +148,18 @@ def test_every_field_of_the_server_can_come_from_the_environment(tmp_path: Path)
         "CHORUS_FRONTS": "3",
         "CHORUS_MAX_CONNECTIONS": "100",
         "CHORUS_HUNG_MS": "0",
+        "CHORUS_MIN_IN_FLIGHT": "2",
+        "CHORUS_MAX_IN_FLIGHT": "20",
+        "CHORUS_BROWN_OUT": "false",
+        "CHORUS_HEADER_TIMEOUT_MS": "1",
+        "CHORUS_BODY_TIMEOUT_MS": "2",
+        "CHORUS_WRITE_TIMEOUT_MS": "3",
+        "CHORUS_MAX_BODIES_BYTES": "70",
+        "CHORUS_MAX_MEMORY_BYTES": "700",
         "CHORUS_SOMETHING_ELSE": "is not ours",
     }
     server = load(tmp_path, SMALL, {}, environ).server
-    expected = ("0.0.0.0", 80, "forest", 12.5, 7, False, "asyncio", 3, 100, 0.0)
+    expected = ("0.0.0.0", 80, "forest", 12.5, 7, False, "asyncio", 3, 100, 0.0, 2, 20, False, 1, 2, 3, 70, 700)
     assert msgspec.structs.astuple(server) == expected
 
 

@@ -138,10 +138,11 @@ class SignatureMismatch(BackendError):
 
 
 class Overloaded(BackendError):
-    """Refused at once, before any work, because what is bounded is full."""
+    """Refused at once, before any work, because what is bounded is full; in `recovery` seconds it may not be."""
 
     fate: Fate = "skipped"
     reason = "shed"
+    recovery = 1.0
 
 
 class RateLimited(BackendError):

@@ -27,7 +27,7 @@ UNACKNOWLEDGED_MS = 10_000  # a caller that vanished without a word is noticed b
 class Accepting:
     """Take connections from `listening`, as long as fewer than `most` are open; the others wait in its backlog.
 
-    `connections` counts the open ones. Stopping closes none of them.
+    So they do while it `is_full` here for other reasons. `connections` counts the open ones. Stopping closes none.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Accepting:
         *,
         connections: Callable[[], int],
         most: int,
+        is_full: Callable[[], bool] = lambda: False,
         board: Board | None = None,
     ) -> None:
         if most < 1:
@@ -45,6 +46,7 @@ class Accepting:
         self._protocol = protocol
         self._connections = connections
         self._most = most
+        self._is_full = is_full
         self._board = board
         self._loop = asyncio.get_running_loop()
         self._handing_over: set[asyncio.Task[None]] = set()
@@ -90,8 +92,8 @@ class Accepting:
     def _readable(self) -> None:
         """Someone waits; take one connection, unless there are too many here or others should."""
         open_now = self._connections() + len(self._handing_over)
-        if open_now >= self._most:
-            self._tell_full()
+        if open_now >= self._most or self._is_full():
+            self._tell_full(open_now)
             self._look_away(FULL_SECONDS)
         elif self._board is not None and not self._looked_away and self._board.has_too_many(open_now):
             self._looked_away = True
@@ -100,11 +102,12 @@ class Accepting:
             self._looked_away = False
             self._accept(open_now)
 
-    def _tell_full(self) -> None:
+    def _tell_full(self, open_now: int) -> None:
         now = self._loop.time()
         if now >= self._tell_again:
             self._tell_again = now + TELL_SECONDS
-            log.warning("all %d connections are in use; others wait until some are closed", self._most)
+            why = f"all {self._most} connections are in use" if open_now >= self._most else "the memory is used up"
+            log.warning("%s; others wait until some are closed", why)
 
     def _accept(self, open_before: int) -> bool:
         """Take one, if there is one."""

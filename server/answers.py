@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from server import debug, fronts, history, metrics
+from server import debug, fronts, history, load, metrics
 from server.peers import Answer, Kind
 from server.recording import JOURNAL
 from server.switching import SWITCHING
@@ -17,6 +17,9 @@ def answers_of(app: web.Application) -> Mapping[Kind, Answer]:
 
     async def about(_question: None) -> fronts.About:
         return app[fronts.ABOUT]()
+
+    async def own_load(_question: None) -> load.Load:
+        return load.load_of(app)
 
     async def backends(name: str | None) -> list[Any]:
         return debug.snapshots(app, name)
@@ -35,6 +38,7 @@ def answers_of(app: web.Application) -> Mapping[Kind, Answer]:
         Kind.BACKENDS: backends,
         Kind.METRICS: counters,
         Kind.TURN: app[SWITCHING].reached,
+        Kind.LOAD: own_load,
     }
     if JOURNAL in app:
         answers |= {Kind.REQUESTS: requests, Kind.REQUEST: request}

@@ -2,18 +2,23 @@
 
 from aiohttp import web
 
-from server import about, debug, drilling, fronts, history, inference, probe, switches
+from server import about, debug, drilling, fronts, history, inference, load, probe, switches
+from server.admission import ADMISSION
 from server.aside import ASIDE, Aside
 from server.composition import Current
 from server.fronts import ABOUT, About
-from server.inference import CURRENT, LIMITS, Limits
+from server.inference import CURRENT
 from server.journal import Journal
+from server.limits import Limits
+from server.load import bound
+from server.load_metrics import of_load
 from server.metrics import REGISTRY, metrics, metrics_registry
 from server.middleware import TRAFFIC
 from server.origin import own_name
 from server.peers import NOBODY, PEERS
 from server.recording import JOURNAL
 from server.routing import Route
+from server.slowness import HUNG_UP
 from server.traffic import Traffic
 
 MODEL = "/v2/models/{name}"
@@ -45,6 +50,7 @@ ROUTES: tuple[Route, ...] = (
 
 DEBUG_ROUTES: tuple[Route, ...] = (
     ("GET", "/debug/fronts", fronts.fronts),
+    ("GET", "/debug/load", load.load),
     ("GET", "/debug/backends", debug.backends),
     ("GET", "/debug/backends/{name}", debug.backend),
     ("GET", "/debug/backends/{name}/examples", debug.examples),
@@ -64,11 +70,16 @@ def make_app(current: Current, limits: Limits, *, with_debug: bool) -> web.Appli
     """What the handlers share: a typed mapping; `routes_of` it are served by `server.routing`."""
     app = web.Application()
     app[CURRENT] = current
-    app[LIMITS] = limits
+    bound(app, limits, brown_out=lambda: current.composition.brown_out, refusing=current.spare)
     app[ASIDE] = Aside()
     app[TRAFFIC] = Traffic()
     app[PEERS] = NOBODY
-    app[REGISTRY] = metrics_registry(lambda: current.composition, app[TRAFFIC], lambda: _about(app))
+    app[REGISTRY] = metrics_registry(
+        lambda: current.composition,
+        app[TRAFFIC],
+        lambda: _about(app),
+        lambda: of_load(app[ADMISSION], app[HUNG_UP]),
+    )
     if with_debug:
         app[JOURNAL] = Journal()
     return app

@@ -13,11 +13,12 @@ from backends.drill import Drill, Kind, Reason
 from models.errors import InvalidRequest, UnknownName
 from models.oip.wire import parse
 from server.about import json_response
+from server.bodies import body_of
 from server.codecs.outcome import milliseconds
 from server.composition import Composition
 from server.errors import problem_response
 from server.exchange import EXCHANGE
-from server.inference import CURRENT, body_of
+from server.inference import CURRENT
 from server.origin import same_origin
 from server.switchboard import Held
 from server.switches import unanswerable

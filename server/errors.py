@@ -1,5 +1,6 @@
 """Errors on the wire: one table of statuses, one shape (RFC 9457, with the Open Inference Protocol's `error`)."""
 
+import math
 import random
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -33,6 +34,9 @@ STATUSES: dict[type[Exception], tuple[int, str]] = {
     errors.Disabled: (503, "backend_disabled"),
     errors.Unverified: (503, "backend_unverified"),
 }
+
+RECOVERY = 1.0  # seconds until what is not there may be there again, where nobody knows better
+LONGEST_RETRY_AFTER = 30
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -72,11 +76,29 @@ def problem(error: errors.ChorusError, request_id: str, drills: Mapping[str, str
         more["parts"] = parts_of(error.report)
     if drills:
         more["drills"] = drills
-    return problem_response(status, code, str(error), request_id, more)
+    return problem_response(status, code, str(error), request_id, more, recovery=recovery_of(error))
+
+
+def recovery_of(error: errors.ChorusError) -> float:
+    """The seconds after which another try may not be in vain."""
+    if isinstance(error, errors.RemoteOverloaded) and error.retry_after is not None:
+        return error.retry_after
+    return error.recovery if isinstance(error, errors.Overloaded) else RECOVERY
+
+
+def retry_after(recovery: float) -> int:
+    """What a client is told to wait: not all may come back at once."""
+    return min(1 + random.randint(0, 2 * math.ceil(recovery)), LONGEST_RETRY_AFTER)  # noqa: S311 - jitter
 
 
 def problem_response(
-    status: int, code: str, detail: str, request_id: str, more: dict[str, Any] | None = None
+    status: int,
+    code: str,
+    detail: str,
+    request_id: str,
+    more: dict[str, Any] | None = None,
+    *,
+    recovery: float = RECOVERY,
 ) -> web.Response:
     """A problem+json body. `error` is what clients of the Open Inference Protocol look for."""
     where = f"{more['where']}: " if more and "where" in more else ""
@@ -90,7 +112,7 @@ def problem_response(
         "error": where + detail,
         **(more or {}),
     }
-    headers = {"Retry-After": str(1 + random.randint(0, 2))} if status in (429, 503) else {}  # noqa: S311 - jitter
+    headers = {"Retry-After": str(retry_after(recovery))} if status in (429, 503) else {}
     return web.Response(
         status=status, body=_ENCODER.encode(body), content_type="application/problem+json", headers=headers
     )

@@ -14,10 +14,10 @@ class Exchange:
 
     `received`: when its headers were read, on the loop's clock; the body's time counts against the deadline. `began`:
     the same moment on the clock that durations are measured with. `asked` and `rows`, once they are known; `said`: what
-    was answered; `drills`: those that had a hand in it, in words.
+    was answered; `drills`: those that had a hand in it, in words. `held`: the bytes of its body.
     """
 
-    __slots__ = ("asked", "began", "drills", "id", "received", "rows", "said")
+    __slots__ = ("asked", "began", "drills", "held", "id", "received", "rows", "said")
 
     def __init__(self, received: float, began: float, request_id: str) -> None:
         self.received = received
@@ -25,6 +25,7 @@ class Exchange:
         self.id = request_id
         self.asked: Served | None = None
         self.rows = 0
+        self.held = 0
         self.said: InferResponse | None = None
         self.drills: Mapping[str, str] = NO_DRILLS
 

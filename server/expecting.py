@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import hdrs, web
 
 from server.errors import problem_response
 from server.exchange import EXCHANGE
@@ -11,7 +11,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def expecting(handler: Handler, longest: int) -> Handler:
-    """`handler`, for a request with an Expect header: told to go on unless its body would be refused anyway."""
+    """`handler`, for a request with an Expect header. Whoever reads the body tells its caller to go on."""
 
     async def expected(request: web.Request) -> web.StreamResponse:
         if request.headers[hdrs.EXPECT].lower() != "100-continue":
@@ -22,8 +22,6 @@ def expecting(handler: Handler, longest: int) -> Handler:
             response = problem_response(413, "content_too_large", detail, request[EXCHANGE].id)
             response.force_close()
             return response
-        if request.version >= HttpVersion11 and request.transport is not None:
-            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return await handler(request)
 
     return expected

@@ -15,7 +15,13 @@ Place = tuple[str, tuple[tuple[str, str], ...]]
 
 ADDITIVE = ("counter", "histogram")
 AGREED: Mapping[str, Callable[[float, float], float]] = MappingProxyType(
-    {"chorus_build": max, "chorus_backend_ready": min, "chorus_backend_restarts": max, "chorus_backend_drill": max}
+    {
+        "chorus_build": max,
+        "chorus_backend_ready": min,
+        "chorus_backend_restarts": max,
+        "chorus_backend_drill": max,
+        "chorus_brown_out": max,
+    }
 )
 """What is not a front's own, and what holds for a moment in which they differ."""
 

@@ -17,8 +17,8 @@ from server.composition import Current
 from server.descriptors import most_connections, raised_limit
 from server.draining import drain
 from server.fronts import ABOUT, about
-from server.inference import Limits
 from server.kept import KEPT, kept_of
+from server.limits import limits_of
 from server.logs import Log
 from server.middleware import ACCESS
 from server.peers import PEERS, answering_peers, peers_of
@@ -55,7 +55,7 @@ class Front:
     async def main(self, parent: Parent) -> None:
         """Serve until the supervisor says stop, then finish what is under way."""
         config = self._plan.config
-        limits = Limits(config.server.max_timeout_ms / 1e3, config.server.max_body_bytes)
+        limits = limits_of(config.server)
         await self._switching.introduced.wait()
         async with composed(share_of(self._plan, self._index), self._states) as composition:
             current = Current(composition)

@@ -1,9 +1,8 @@
 """The handlers that ask a model: decode, call, encode."""
 
 import time
-from dataclasses import dataclass
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from backends.oip import HEADER_LENGTH
 from backends.served import Served
@@ -11,26 +10,18 @@ from models.deadline import Deadline, remaining
 from models.errors import BackendError, DeadlineExceeded, InvalidRequest
 from models.types import InferRequest, InferResponse, Report
 from server import identity
+from server.admission import ADMISSION, Place
 from server.aside import ASIDE
+from server.bodies import body_of
 from server.codecs import kserve_v1, oip_v2
 from server.codecs.parameters import HEADER, header_timeout, smaller
 from server.composition import Current
 from server.exchange import EXCHANGE
+from server.limits import LIMITS
 from server.recording import recorded
 from server.switching import SWITCHING
 
 CURRENT: web.AppKey[Current] = web.AppKey("current", Current)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a request may take; `longest` in seconds."""
-
-    longest: float = 60.0
-    max_body_bytes: int = 16 << 20
-
-
-LIMITS: web.AppKey[Limits] = web.AppKey("limits", Limits)
 
 
 @recorded
@@ -50,14 +41,16 @@ async def _v1(request: web.Request, served: Served) -> web.Response:
     exchange = request[EXCHANGE]
     exchange.asked = served
     trace = identity.traceparent(request.headers.get("traceparent"))
+    place = _place(request, served)
     aside, raw = request.app[ASIDE], await body_of(request)
-    size, signature = len(raw), served.signature
-    call, timeout = await aside(size, kserve_v1.decode, raw, signature, exchange.id, trace, served.extra)
-    response = await _ask(request, served, call, timeout)
-    elapsed, explain, drills = _elapsed(request), call.parameters.explain, exchange.drills
-    body = await aside(
-        size, kserve_v1.encode, response, signature, served.name, elapsed, explain=explain, drills=drills
-    )
+    async with place:
+        size, signature = len(raw), served.signature
+        call, timeout = await aside(size, kserve_v1.decode, raw, signature, exchange.id, trace, served.extra)
+        response = await _ask(request, place, served, call, timeout)
+        elapsed, explain, drills = _elapsed(request), call.parameters.explain, exchange.drills
+        body = await aside(
+            size, kserve_v1.encode, response, signature, served.name, elapsed, explain=explain, drills=drills
+        )
     return web.Response(body=body, headers=_headers(response), content_type="application/json")
 
 
@@ -69,34 +62,23 @@ async def infer_v2(request: web.Request) -> web.Response:
     exchange.asked = served
     trace = identity.traceparent(request.headers.get("traceparent"))
     header_length = header_length_of(request)
+    place = _place(request, served)
     aside, raw = request.app[ASIDE], await body_of(request)
-    size, signature = len(raw) if header_length is None else header_length, served.signature  # raw bytes are no work
-    call = await aside(size, oip_v2.decode, raw, header_length, signature, exchange.id, trace, served.extra)
-    response = await _ask(request, served, call.request, call.timeout)
-    elapsed, name, version, drills = _elapsed(request), served.name, served.version, exchange.drills
-    body, length = await aside(
-        size, oip_v2.encode, response, signature, call, model=name, version=version, elapsed=elapsed, drills=drills
-    )
+    async with place:
+        size = len(raw) if header_length is None else header_length  # raw bytes are no work
+        signature = served.signature
+        call = await aside(size, oip_v2.decode, raw, header_length, signature, exchange.id, trace, served.extra)
+        response = await _ask(request, place, served, call.request, call.timeout)
+        elapsed, name, version, drills = _elapsed(request), served.name, served.version, exchange.drills
+        body, length = await aside(
+            size, oip_v2.encode, response, signature, call, model=name, version=version, elapsed=elapsed, drills=drills
+        )
     headers = _headers(response)
     if length is None:
         return web.Response(body=body, headers=headers, content_type="application/json")
     return web.Response(
         body=body, headers={**headers, HEADER_LENGTH: str(length)}, content_type="application/octet-stream"
     )
-
-
-async def body_of(request: web.Request) -> bytes:
-    """The body, which must be uncompressed and not too large.
-
-    Raises:
-        web.HTTPException: 413 before anything is read if the length is announced; 415.
-    """
-    if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
-        raise web.HTTPUnsupportedMediaType
-    limit, announced = request.app[LIMITS].max_body_bytes, request.content_length
-    if announced is not None and announced > limit:
-        raise web.HTTPRequestEntityTooLarge(limit, announced)
-    return await request.read()
 
 
 def header_length_of(request: web.Request) -> int | None:
@@ -109,10 +91,23 @@ def header_length_of(request: web.Request) -> int | None:
     return int(given)
 
 
-async def _ask(request: web.Request, served: Served, call: InferRequest, timeout: float | None) -> InferResponse:
+def _place(request: web.Request, served: Served) -> Place:
+    """What the request works in once it is its turn. Its body may say another deadline, but has not been read yet.
+
+    Raises:
+        Refused: its turn will not come.
+    """
+    deadline = deadline_of(request, served, None)
+    return request.app[ADMISSION].look(served.name, deadline, deadline - request[EXCHANGE].received)
+
+
+async def _ask(
+    request: web.Request, place: Place, served: Served, call: InferRequest, timeout: float | None
+) -> InferResponse:
     exchange = request[EXCHANGE]
     exchange.rows = call.rows
     deadline = deadline_of(request, served, timeout)
+    place.had = deadline - exchange.received
     served.check(call.parameters)
     if remaining(deadline) <= 0:
         raise DeadlineExceeded("the deadline had passed before anyone was asked")

@@ -25,13 +25,16 @@ REGISTRY: web.AppKey[CollectorRegistry] = web.AppKey("registry", CollectorRegist
 
 
 def metrics_registry(
-    composition: Callable[[], Composition], traffic: Traffic, about: Callable[[], About | None]
+    composition: Callable[[], Composition],
+    traffic: Traffic,
+    about: Callable[[], About | None],
+    load: Callable[[], Iterable[Metric]] = tuple,
 ) -> CollectorRegistry:
-    """Everything that this process can tell, read anew at every scrape."""
+    """Everything that this process can tell, read anew at every scrape; `load`: what is known of it."""
     registry = CollectorRegistry(auto_describe=False)
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
-    registry.register(Everything(composition, traffic, about))
+    registry.register(Everything(composition, traffic, about, load))
     return registry
 
 
@@ -67,11 +70,16 @@ class Everything(Collector):
     """The statistics of the composition of the moment, and of the HTTP traffic."""
 
     def __init__(
-        self, composition: Callable[[], Composition], traffic: Traffic, about: Callable[[], About | None]
+        self,
+        composition: Callable[[], Composition],
+        traffic: Traffic,
+        about: Callable[[], About | None],
+        load: Callable[[], Iterable[Metric]],
     ) -> None:
         self._composition = composition
         self._traffic = traffic
         self._about = about
+        self._load = load
 
     def collect(self) -> Iterable[Metric]:
         composition = self._composition()
@@ -86,6 +94,7 @@ class Everything(Collector):
         yield from _of_parts({one.name: one.outcomes for one in served if isinstance(one.outcomes, PartOutcomes)})
         yield from _of_kinds(served)
         yield from of_layers(served)
+        yield from self._load()
 
 
 def _of_front(about: About | None) -> Iterator[Metric]:

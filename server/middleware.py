@@ -13,11 +13,14 @@ from server import identity
 from server.errors import problem, problem_response
 from server.exchange import EXCHANGE, Exchange
 from server.logs import Log
+from server.memory import MEMORY
 from server.traffic import Traffic
 
 TRAFFIC: web.AppKey[Traffic] = web.AppKey("traffic", Traffic)
 
 CLIENT_GONE = 499
+NOT_READ = (408, 413)
+"""Of a request whose body was not read to its end, and had better not come."""
 
 ACCESS: web.AppKey[Log] = web.AppKey("access", Log)
 """What a line for each request goes to, where that is wanted."""
@@ -50,6 +53,8 @@ async def around(request: Routed, handler: Handler) -> web.StreamResponse:
         status = response.status
         return response
     finally:
+        if exchange.held:
+            request.app[MEMORY].release(exchange.held)
         seconds = time.perf_counter() - began
         request.app[TRAFFIC].record(request.method, request.route, status, seconds)
         if (access := request.app.get(ACCESS)) is not None:
@@ -75,6 +80,7 @@ def _http_problem(error: web.HTTPException, request: web.Request) -> web.Respons
         raise error
     details = {
         404: f"no route {request.path}; GET / lists them",
+        408: "the body did not come in time",
         413: "the body is too large",
         415: "a compressed body is not read; send it plain",
     }
@@ -84,6 +90,8 @@ def _http_problem(error: web.HTTPException, request: web.Request) -> web.Respons
     response = problem_response(error.status, code, detail, request[EXCHANGE].id)
     if "Allow" in error.headers:
         response.headers["Allow"] = error.headers["Allow"]
+    if error.status in NOT_READ:
+        response.force_close()
     return response
 
 

@@ -37,6 +37,7 @@ class Kind(IntEnum):
     REQUESTS = 4
     REQUEST = 5
     TURN = 6
+    LOAD = 7
 
 
 class Heard(NamedTuple, Generic[T]):

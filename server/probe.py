@@ -13,11 +13,12 @@ from models.errors import BackendError, InvalidRequest
 from models.stopwatch import Stopwatch
 from models.types import NO_PARAMETERS
 from server.about import json_response
+from server.bodies import body_of
 from server.codecs import kserve_v1
 from server.codecs.outcome import milliseconds
 from server.errors import problem_response, status_of
 from server.exchange import EXCHANGE
-from server.inference import CURRENT, body_of, deadline_of
+from server.inference import CURRENT, deadline_of
 from server.opening import ALONE_SECONDS
 from server.origin import same_origin
 

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from models.errors import BackendError, ChorusError, InvalidRequest
 from models.types import PREDICTIONS, PROBABILITIES, Array, InferResponse
+from server.admission import Refused
 from server.errors import status_of
 from server.exchange import EXCHANGE
 from server.journal import Entry, Journal
@@ -30,6 +31,8 @@ def recorded(handler: Handler) -> Handler:
             return await handler(request)
         try:
             response = await handler(request)
+        except Refused:  # there may be very many, and nothing came of any
+            raise
         except BaseException as error:
             journal.write(entry_of(request, *failure_of(error), error))
             raise

@@ -14,6 +14,7 @@ from aiohttp import hdrs, web
 
 from server.expecting import expecting
 from server.middleware import Routed, around
+from server.slowness import Server
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Route = tuple[str, str, Handler]
@@ -75,7 +76,7 @@ def _nowhere(allowed: set[str]) -> Handler:
 
 def server_of(
     app: web.Application, routes: Sequence[Route], *, leaving: asyncio.Event, max_body_bytes: int, **how: Any
-) -> web.Server:
+) -> Server:
     """A server that runs the handlers of `routes`. What they share is in `app`; `how` is aiohttp's.
 
     Once it is `leaving`, every answer is the last on its connection.
@@ -98,4 +99,4 @@ def server_of(
             response.force_close()
         return response
 
-    return web.Server(handle, request_factory=made, **how)
+    return Server(handle, request_factory=made, **how)

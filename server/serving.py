@@ -10,10 +10,14 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from server.accepting import Accepting
+from server.admission import ADMISSION
 from server.aside import ASIDE, Aside
 from server.board import Board
-from server.inference import LIMITS
+from server.lag import Ticking
+from server.limits import LIMITS
+from server.memory import MEMORY, resident
 from server.routing import Route, server_of
+from server.slowness import HUNG_UP, Sweeper
 from server.threads import thread_for
 
 CANCEL_SECONDS = 0.1  # for what is still under way in the end
@@ -76,11 +80,27 @@ class serving:  # noqa: N801 - reads as a phrase
         )
         self._runner = web.ServerRunner(self._server, shutdown_timeout=CANCEL_SECONDS)
         await self._runner.setup()
+        memory, limits = self._app[MEMORY], self._app[LIMITS]
         self.accepting = Accepting(
-            self._listening, self._server, connections=lambda: self.connections, most=self.most, board=self._board
+            self._listening,
+            self._server,
+            connections=lambda: self.connections,
+            most=self.most,
+            is_full=lambda: memory.is_full,
+            board=self._board,
         )
         self.accepting.start()
+        timeouts = {"header_timeout": limits.header_timeout, "write_timeout": limits.write_timeout}
+        self._opened.callback(Sweeper(self._server, self._app[HUNG_UP], **timeouts).close)
+        self._opened.callback(Ticking(self._app[ADMISSION].lag, self._tick).close)
         return self
+
+    def _tick(self) -> None:
+        """What is looked at now and then, and not for each request."""
+        memory = self._app[MEMORY]
+        if memory.most:
+            memory.used = resident()
+        self._app[ADMISSION].tick()
 
     async def __aexit__(self, *error: object) -> None:
         await self.accepting.stop()

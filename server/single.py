@@ -27,8 +27,8 @@ from server.config import ConfigError
 from server.descriptors import most_connections, raised_limit
 from server.draining import drain
 from server.fronts import ABOUT, about
-from server.inference import Limits
 from server.kinds import Backend
+from server.limits import limits_of
 from server.logs import Log
 from server.middleware import ACCESS
 from server.overrides import absolute, overrule
@@ -107,7 +107,7 @@ def run(plan: Plan, listening: socket.socket, log: Log, on_ready: OnReady) -> No
 async def _main(plan: Plan, listening: socket.socket, log: Log, on_ready: OnReady) -> None:
     server = plan.config.server
     stopping = Stopping()
-    limits = Limits(server.max_timeout_ms / 1e3, server.max_body_bytes)
+    limits = limits_of(server)
     async with composed(plan, {}) as composition:
         current = Current(composition)
         app = make_app(current, limits, with_debug=plan.config.debug_enabled)

@@ -13,7 +13,8 @@ from aiohttp import ClientSession, web
 
 from server.accepting import UNACKNOWLEDGED_MS, Accepting
 from server.board import Board, make_board
-from server.inference import LIMITS, Limits
+from server.limits import Limits
+from server.load import bound
 from server.middleware import TRAFFIC
 from server.serving import serving
 from server.traffic import Traffic
@@ -48,7 +49,8 @@ async def served(
     listening: socket.socket, handler: Callable[[web.Request], Awaitable[web.Response]] = ok, most: int = 100
 ) -> AsyncIterator[serving]:
     app = web.Application()
-    app[LIMITS], app[TRAFFIC] = Limits(), Traffic()
+    bound(app, Limits())
+    app[TRAFFIC] = Traffic()
     async with serving(app, [("GET", "/", handler)], listening, most=most) as door:
         yield door
 

@@ -10,7 +10,8 @@ from aiohttp import web
 
 from server import draining
 from server.draining import drain
-from server.inference import LIMITS, Limits
+from server.limits import Limits
+from server.load import bound
 from server.middleware import TRAFFIC
 from server.serving import serving
 from server.traffic import Traffic
@@ -53,7 +54,8 @@ class Served:
 @asynccontextmanager
 async def served(listening: socket.socket) -> AsyncIterator[Served]:
     app = web.Application()
-    app[LIMITS], app[TRAFFIC] = Limits(), Traffic()
+    bound(app, Limits())
+    app[TRAFFIC] = Traffic()
 
     async def handler(request: web.Request) -> web.Response:
         here.begun.set()

@@ -44,10 +44,11 @@ class Circuit:
     What a call says counts only if it began after the last change: those that were under way when it opened are no
     news. Whoever is asked all the same while it is open, because it cannot be done without, closes it by an answer.
     `in_a_row` is how many have failed since the last success. `opens`, `probes` and `panics` count; a panic is that it
-    should have opened and did not, or was asked while open.
+    should have opened and did not, or was asked while open. `name` is that of the address.
     """
 
-    def __init__(self, *, chance: Callable[[], float] = random.random) -> None:
+    def __init__(self, name: str = "", *, chance: Callable[[], float] = random.random) -> None:
+        self.name = name
         self.closed = True
         self.opens = 0
         self.panics = 0
@@ -98,31 +99,38 @@ class Circuit:
         """How many calls have failed since the last success; none if that was a while ago."""
         return self.in_a_row if now < self._failed_at + RECENT else 0
 
-    def succeed(self, began: float, now: float) -> None:
-        """A call that began at `began` was answered."""
+    def succeed(self, began: float, now: float) -> bool:
+        """A call that began at `began` was answered; whether that has closed it."""
         if began < self._changed:
-            return
-        if not self.closed:
+            return False
+        closes = not self.closed
+        if closes:
             self.reset(now)
         self.in_a_row = 0
         self._window.count(good=True, now=now)
+        return closes
 
-    def fail(self, began: float, now: float, *, spare: Callable[[], bool]) -> None:
-        """A call that began at `began` failed. It opens only if it is `spare`: if whoever holds it can do without."""
+    def fail(self, began: float, now: float, *, spare: Callable[[], bool]) -> bool:
+        """A call that began at `began` failed; whether that has opened it.
+
+        It opens only if it is `spare`: if whoever holds it can do without.
+        """
         if began < self._changed:
-            return
+            return False
         self.in_a_row += 1
         self._failed_at = now
         if not self.closed:
             if now >= self._until:
                 self._open(now, min(2 * self._wait, LONGEST_WAIT))
-            return
+            return False
         self._window.count(good=False, now=now)
-        if self.in_a_row >= FAILURES or self._window.is_bad():
-            if spare():
-                self._open(now, FIRST_WAIT)
-            else:
-                self.panics += 1
+        if self.in_a_row < FAILURES and not self._window.is_bad():
+            return False
+        if not spare():
+            self.panics += 1
+            return False
+        self._open(now, FIRST_WAIT)
+        return True
 
     def _open(self, now: float, wait: float) -> None:
         self.closed = False

@@ -43,7 +43,7 @@ async def open_addresses(
     changed = partial(_sum_up, state, states)
     replicas: list[Replica] = []
     for index, (url, own) in enumerate(zip(settings.urls, states, strict=True)):
-        circuit = Circuit()
+        circuit = Circuit(url)
         judged = guarded(
             settings,
             vitals,

@@ -71,9 +71,9 @@ def open_workers(
     workers: list[Replica] = []  # the same, past what keeps count
     for index, (channel, state) in enumerate(zip(channels, states.each, strict=True)):
         opened.callback(channel.close)
-        worker, circuit = Worker(channel, signature), Circuit()
-        layers = guarded(settings, vitals, state, circuit, spare_beside(replicas, index, spare))
         place = name if len(channels) == 1 else f"{name} {index + 1}"
+        worker, circuit = Worker(channel, signature), Circuit(place)
+        layers = guarded(settings, vitals, state, circuit, spare_beside(replicas, index, spare))
         if len(channels) > 1:  # else the gate around all of them is this one's
             layers.insert(0, partial(Gate, state=state))
         replicas.append(Replica(place, stack(worker, *layers, *drilling), state, circuit))

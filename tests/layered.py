@@ -32,7 +32,7 @@ def behind_layers(
     vitals, state = vitals_of(settings), State()
     replicas: list[Replica] = []
     for at, fake in enumerate(fakes):
-        own, circuit = State(), Circuit(chance=lambda: 0.0)
+        own, circuit = State(), Circuit(f"{name}-{at}", chance=lambda: 0.0)
         judged = guarded(settings, vitals, own, circuit, spare_beside(replicas, at, spare), clock=now)
         gated = Gate(stack(fake, *judged, *drilled(True, state, YES_NO, vitals)), state=own)
         replicas.append(Replica(f"{name}-{at}", gated, own, circuit))

@@ -1,6 +1,7 @@
 """One try at one address: timed, counted, and judged for what it says about the health of the address."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 
@@ -11,6 +12,8 @@ from backends.statistics import Statistics
 from models.deadline import ROUNDING, Deadline, remaining
 from models.errors import BackendError, DeadlineExceeded, InputRejected, InvalidAnswer, LateInQueue, Starved
 from models.types import InferRequest, InferResponse
+
+log = logging.getLogger(__name__)
 
 
 class Attempt:
@@ -67,16 +70,16 @@ class Attempt:
             raise
         now = self._clock()
         self._latency.add(rows, now - began)
-        if self._circuit is not None:
-            self._circuit.succeed(began, now)
+        if self._circuit is not None and self._circuit.succeed(began, now):
+            log.warning("the breaker of %s closes: it has answered", self._circuit.name)
         return response
 
     def _given_up(self, rows: int, began: float, *, late: bool) -> bool:
         """Nobody waits any longer, be it too `late` or for reasons of their own; whether it was starved."""
         now = self._clock()
         starved = late and self._latency.starved(rows, now - began)
-        if late and self._circuit is not None and self._latency.fair(rows, now - began):
-            self._circuit.fail(began, now, spare=self._spare)
+        if late and self._latency.fair(rows, now - began):
+            self._blame("no answer by the deadline", began, now)
         self._latency.give_up(now - began)
         return starved
 
@@ -84,5 +87,10 @@ class Attempt:
         now = self._clock()
         if isinstance(error, InvalidAnswer):
             self._latency.add(rows, now - began)
-        if error.ill and self._circuit is not None:
-            self._circuit.fail(began, now, spare=self._spare)
+        if error.ill:
+            self._blame(f"{error.reason}: {error}", began, now)
+
+    def _blame(self, why: str, began: float, now: float) -> None:
+        circuit = self._circuit
+        if circuit is not None and circuit.fail(began, now, spare=self._spare):
+            log.warning("the breaker of %s opens; the last failure: %s", circuit.name, why)

@@ -130,8 +130,10 @@ def _tables(client: Client) -> Iterator[Table]:
 
 
 def state_of(one: dict[str, Any]) -> Text:
-    """The state of one backend, and the drill that is on there."""
+    """The state of one backend, of its breaker where that is not closed, and the drill that is on there."""
     state = Text(one["state"], STYLES.get(one["state"], "red"))
+    if (breaker := one.get("breaker", "closed")) != "closed":
+        state.append(f", breaker {breaker}", "red")
     return state.append(f" (drill: {one['drill']})", "magenta") if "drill" in one else state
 
 

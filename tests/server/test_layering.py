@@ -95,6 +95,20 @@ async def test_one_that_hangs_is_left_alone_after_a_few_requests_and_then_nobody
     assert vote.circuit("a").opens == 1
 
 
+async def test_that_a_breaker_opens_and_closes_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    members = good(5)
+    vote = Vote(members)
+    members["a"].said = ServerFault("500")
+    await asked(vote, FAILURES + 3)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the breaker of a-0 opens; the last failure: http_5xx: 500"
+    ]
+    members["a"].said = sure(1)
+    await asyncio.sleep(1)
+    await asked(vote, 3)
+    assert [record.getMessage() for record in caplog.records][1:] == ["the breaker of a-0 closes: it has answered"]
+
+
 async def test_it_is_back_in_the_vote_with_the_first_probe_after_it_has_recovered() -> None:
     members = good(5)
     vote = Vote(members)

@@ -1,6 +1,6 @@
 """The Open Inference Protocol on our own surface: what `models.oip` leaves open."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -112,25 +112,33 @@ def flattened(report: Report, elapsed: float) -> dict[str, Any]:
     """The outcome as the protocol's parameters, which know no nesting."""
     flat = facts(report, elapsed)
     if report.disagreed is not None:
-        flat["disagreed"] = ",".join(map(str, report.disagreed))  # a parameter cannot be a list
+        flat["disagreed"] = listed(report.disagreed)
     if report.stages is not None:
-        flat["stages"] = ",".join(map(str, report.stages.tolist()))
+        flat["stages"] = listed(report.stages.tolist())
     for name, said in report.members.items():
         flat[f"members.{name}.fate"] = said.fate
         if said.reason:
             flat[f"members.{name}.reason"] = said.reason
         if said.elapsed is not None:
             flat[f"members.{name}.elapsed_ms"] = milliseconds(said.elapsed)
-    return flat | dict(_flat_parts(report))
+    return flat | dict(_flat_parts(report, with_stages=not report.members))
 
 
-def _flat_parts(report: Report, before: str = "") -> Iterator[tuple[str, Any]]:
+def listed(numbers: Iterable[int]) -> str:
+    """As one parameter, which cannot be a list."""
+    return ",".join(map(str, numbers))
+
+
+def _flat_parts(report: Report, before: str = "", *, with_stages: bool) -> Iterator[tuple[str, Any]]:
+    """`with_stages`: those of a cascade are not told of the report itself."""
     for part in report.parts:
         name = f"{before}parts.{part.name}"
         for key, value in {**fate_of(part), **part.facts}.items():
             if isinstance(value, str | int | float):
                 yield f"{name}.{key}", value
         if part.rows is not None:
-            yield f"{name}.rows", ",".join(map(str, part.rows))
+            yield f"{name}.rows", listed(part.rows)
         if part.report is not None:
-            yield from _flat_parts(part.report, f"{name}.")
+            if with_stages and part.report.stages is not None:
+                yield f"{name}.stages", listed(part.report.stages.tolist())
+            yield from _flat_parts(part.report, f"{name}.", with_stages=with_stages)

@@ -43,7 +43,7 @@ def members_of(report: Report, *, explain: bool = False) -> dict[str, Any]:
 def parts_of(report: Report) -> list[dict[str, Any]]:
     """What became of each part of a composite, and under it of its own.
 
-    Members that are not those of the report itself stand with the part that asked them.
+    Members that are not those of the report itself, and the stages that decided, stand with the part that asked them.
     """
     return [_part(said, with_members=not report.members) for said in report.parts]
 
@@ -58,6 +58,8 @@ def _part(said: PartReport, *, with_members: bool) -> dict[str, Any]:
             shown["parts"] = [_part(one, with_members=with_members) for one in said.report.parts]
         elif said.report.members and with_members:
             shown["members"] = members_of(said.report)
+            if said.report.stages is not None:
+                shown["stages"] = said.report.stages.tolist()
     return shown
 
 

@@ -251,6 +251,13 @@ def test_members_stand_where_they_always_do_or_else_with_the_part_that_asked_the
     assert "members" not in answer
 
 
+def test_the_stages_of_a_part_stand_with_its_members() -> None:
+    part, said = PartReport("staged", "1", report=STAGED), {PROBABILITIES: np.array([[0.25, 0.75], [1, 0]])}
+    assert encoded(InferResponse(said, "", Report(parts=(part,))))["parts"][0]["stages"] == [2, 1]
+    answer = encoded(InferResponse(said, "", replace(STAGED, parts=(part,))))
+    assert (answer["stages"], "stages" in answer["parts"][0]) == ([2, 1], False)
+
+
 @pytest.mark.parametrize(
     ("outputs", "predictions"),
     [

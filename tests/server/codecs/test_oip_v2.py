@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -232,3 +233,11 @@ def test_parts_are_flattened_with_their_own() -> None:
     assert flat["parts.route.parts.side.rows"] == "0,2"
     assert flat["parts.route.parts.side.when"] == "otherwise"
     assert all(isinstance(value, str | int | float | bool) for value in flat.values())
+
+
+def test_stages_of_a_part_stand_with_it_unless_they_are_those_of_the_whole() -> None:
+    staged = Report(members={"a": MemberReport("ok", 1.0, "1", stage=1)}, stages=np.array([2, 1]))
+    part = PartReport("staged", "1", report=staged)
+    assert oip_v2.flattened(Report(parts=(part,)), 0.5)["parts.staged.stages"] == "2,1"
+    whole = oip_v2.flattened(replace(staged, parts=(part,)), 0.5)
+    assert (whole["stages"], "parts.staged.stages" in whole) == ("2,1", False)

@@ -116,6 +116,8 @@ def read_config(
     mistakes = [replace(mistake, origin=str(path)) for mistake in reading.mistakes] + overruled
     named = [table for table in document if table == "backends" or table in COMPOSITE_TABLES]
     for mistake in mistakes_of(config, {table: _names(document, table) for table in named}):
+        if mistake.key and any(one.is_within(mistake) for one in reading.mistakes):
+            continue  # it is about what the mistakes in there have left of the value
         origin = origins.get(mistake.key) if mistake.table == "server" else None
         mistakes.append(Mistake("", "", mistake.text, origin) if origin else replace(mistake, origin=str(path)))
     return Draft(path, config, tuple(mistakes))

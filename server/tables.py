@@ -30,6 +30,10 @@ class Mistake:
     text: str
     origin: str = ""
 
+    def is_within(self, other: "Mistake") -> bool:
+        """Whether it is about a part of the value that `other` is about."""
+        return self.table == other.table and self.key.startswith((f"{other.key}.", f"{other.key}["))
+
     def __str__(self) -> str:
         place = " ".join(part for part in (self.table and f"[{self.table}]", self.key) if part)
         return ": ".join(part for part in (self.origin, place, self.text) if part)

@@ -156,6 +156,7 @@ def test_what_a_part_decides_by_may_be_said_to_whatever_it_is_in(tmp_path: Path)
 
 CHAIN = "[chains.c]\nsteps = "
 SWITCH = '[switches.s]\notherwise = "b"\ncases = '
+SHARES = (("a", 95), ("b", 5))
 SPLIT = "[splits.s]\nshares = "
 UNUSED = """no later step takes what 'embed' gives, by name: v FP32 [-1, 3]; say who does, as in \
 map = { vote = { features = "v" } }"""
@@ -222,6 +223,7 @@ def test_a_mistake_in_a_case_is_told_of_that_case(tmp_path: Path) -> None:
         ("{}", ["shares: expected at least one side"]),
         ("{ a = 0.9, b = 0.2 }", ["shares: must sum to 1, got 1.1"]),
         ("{ a = 1, b = 1.5 }", ["shares.b: expected a number from 0 to 1, got 1.5"]),
+        ("{ a = 95, b = 5 }", [f"shares.{key}: expected a number from 0 to 1, got {got}" for key, got in SHARES]),
         ("{ a = 0.5, bb = 0.5 }", ["shares: unknown name 'bb'; did you mean 'b'?"]),
         ("{ a = 0.5, number = 0.5 }", ["shares: number is for regression, a for classification"]),
         ('{ a = 1 }\nkey = "user"', ["key: expected inputs.NAME or parameters.NAME, got 'user'"]),

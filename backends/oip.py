@@ -102,7 +102,7 @@ class Oip:
         *,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
         temperature: float | None = None,
-        on_resend: Callable[[], None] | None = None,
+        may_resend: Callable[[], bool] | None = None,
     ) -> None:
         self._session = session
         self._remote = remote
@@ -110,7 +110,7 @@ class Oip:
         self._temperature = temperature
         self._asked = dict(remote.asked)
         self._width = _numbers_per_row(remote.signature)
-        self._on_resend = on_resend
+        self._may_resend = may_resend
 
     async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
         remote = self._remote
@@ -139,15 +139,14 @@ class Oip:
         """The answer, of which the head is there.
 
         A server may close a connection that nobody uses at the very moment in which we do. Then nothing was answered,
-        nor even heard: it is sent once more, if `on_resend` is there to count it. The session must be `noticing`.
+        nor even heard: it is sent once more, if `may_resend` says so. The session must be `noticing`.
         """
         sending = Sending()
         try:
             return await self._send(body, headers, sending)
         except (aiohttp.ClientError, OSError) as error:
-            if self._on_resend is None or not (sending.reused and _was_closed(error)):
+            if self._may_resend is None or not (sending.reused and _was_closed(error) and self._may_resend()):
                 raise
-        self._on_resend()
         return await self._send(body, headers, Sending())
 
     async def _send(self, body: bytes, headers: dict[str, str], sending: "Sending") -> aiohttp.ClientResponse:

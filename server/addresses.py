@@ -1,6 +1,7 @@
 """Opens the addresses of a remote model: for each its connections, its verification and its rate limit."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -79,9 +80,17 @@ async def _open(
     verification = await opened.enter_async_context(verifying(aside, about, there, state, changed))
     traces = [noticing(verification.trace())]
     session = await opened.enter_async_context(session_on(connector_to(resolver, settings.limit), traces))
-    on_resend = vitals.statistics.count_resend if settings.idempotent else None
-    oip = Oip(session, there, temperature=settings.temperature, on_resend=on_resend)
+    may_resend = partial(_resends, vitals) if settings.idempotent else None
+    oip = Oip(session, there, temperature=settings.temperature, may_resend=may_resend)
     return Verified(oip, knowledge=verification)
+
+
+def _resends(vitals: Vitals) -> bool:
+    """Whether a request is sent again; it costs a second try, for a server that closes connections is no outage yet."""
+    paid = vitals.budget.pay(time.perf_counter())
+    if paid:
+        vitals.statistics.count_resend()
+    return paid
 
 
 def _throttle(settings: RemoteSettings, places: asyncio.Semaphore) -> list[Layer]:

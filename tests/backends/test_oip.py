@@ -547,14 +547,19 @@ def in_turn(*answers: Answer) -> Answer:
 
 
 @asynccontextmanager
-async def resending(answer: Answer) -> AsyncIterator[tuple[Backend, Peer, list[None]]]:
-    """A backend that sends again what was lost with a connection that had been used, and each time that it did."""
-    resent: list[None] = []
+async def resending(answer: Answer, *, may: bool = True) -> AsyncIterator[tuple[Backend, Peer, list[bool]]]:
+    """A backend that `may` send again what was lost with a connection used before, and each time that it asked."""
+    resent: list[bool] = []
+
+    def asked() -> bool:
+        resent.append(may)
+        return may
+
     async with peer(answer) as (there, base):
         config = noticing(aiohttp.TraceConfig())
         connector = aiohttp.TCPConnector(limit=1)
         async with aiohttp.ClientSession(connector=connector, trace_configs=[config]) as session:
-            oip = Oip(session, remote(base, "m", YES_NO), on_resend=lambda: resent.append(None))
+            oip = Oip(session, remote(base, "m", YES_NO), may_resend=asked)
             yield Timeout(oip, seconds=GENEROUS), there, resent
 
 
@@ -573,6 +578,14 @@ async def test_and_only_once() -> None:
             await backend(ones(), deadline_after(GENEROUS))
         assert (len(resent), len(there.heard)) == (1, 3)
         assert caught.value.retryable
+
+
+async def test_nor_where_it_may_not() -> None:
+    async with resending(in_turn(saying(GOOD), hanging_up(), saying(GOOD)), may=False) as (backend, there, resent):
+        await backend(ones(), deadline_after(GENEROUS))
+        with pytest.raises(ConnectionLost):
+            await backend(ones(), deadline_after(GENEROUS))
+        assert (len(resent), len(there.heard)) == (1, 2)
 
 
 async def test_what_was_lost_with_a_new_connection_is_a_failure() -> None:

@@ -47,7 +47,7 @@ def target(bound: Bound | None, unit: str = "") -> str:
 
 
 def shown(value: float) -> str:
-    """Three digits that count, and no exponent."""
-    if value == 0 or abs(value) >= 100:
+    """Three digits that count, and no exponent; of a whole number, as it is counted, all."""
+    if isinstance(value, int) or value == 0 or abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}" if abs(value) < 1 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -80,6 +80,13 @@ class Running:
 
     def ask(self, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
         """One request on a connection of its own: status, and the JSON of the answer."""
+        status, _, answer = self.answer(path, body, headers)
+        return status, answer
+
+    def answer(
+        self, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Mapping[str, str], Any]:
+        """The same with the headers of the answer."""
         connection = HTTPConnection(urlsplit(self.origin).netloc, timeout=PATIENCE)
         try:
             raw = body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
@@ -87,7 +94,7 @@ class Running:
             response = connection.getresponse()
             answer = response.read()
             is_json = "json" in response.headers.get("Content-Type", "")
-            return response.status, msgspec.json.decode(answer) if is_json else answer
+            return response.status, dict(response.headers), msgspec.json.decode(answer) if is_json else answer
         finally:
             connection.close()
 

@@ -14,7 +14,7 @@ class Faults:
     An answer begins `latency` late, and up to `jitter` more. In a `hole` nothing passes, either way, until it is over.
     Answers are cut into pieces of `slice` bytes, with a `pause` before each, or pass at `bandwidth` bytes a second;
     after `reset_after` bytes the connection is reset. `answer` is said in place of the server. All but a hole happens
-    to a `share` of the requests, from 0 to 1.
+    to a `share` of the requests, from 0 to 1, and only to those whose path ends with `to`.
     """
 
     latency: float = 0.0
@@ -26,6 +26,7 @@ class Faults:
     reset_after: int | None = None
     answer: Answer | None = None
     share: float = 1.0
+    to: str = ""
 
     def __post_init__(self) -> None:
         if self.slice < 1 or not 0 <= self.share <= 1:

@@ -13,9 +13,14 @@ def counted(what: str, value: float, *, most: float | None = None, least: float 
     return _claim(what, value, most, least, unit="", exact=True)
 
 
-def exactly(what: str, value: float, wanted: float) -> Claim:
+def exactly(what: str, value: int, wanted: int) -> Claim:
     """A number of things, of which neither one more nor one less will do."""
     return counted(what, value, most=wanted, least=wanted)
+
+
+def holds(what: str, *, held: bool) -> Claim:
+    """Something that must be so, and is not if its figure is 0."""
+    return exactly(what, int(held), 1)
 
 
 def share(what: str, part: float, whole: float, *, most: float | None = None, least: float | None = None) -> Claim:
@@ -33,6 +38,11 @@ def measured(
 ) -> Claim:
     """Anything that depends on the machine."""
     return _claim(what, value, most, least, unit=unit, exact=False)
+
+
+def number(what: str, value: int, *, most: int | None = None) -> Claim:
+    """A number of things that depends on the machine."""
+    return measured(what, value, most=most)
 
 
 def _claim(what: str, value: float, most: float | None, least: float | None, *, unit: str, exact: bool) -> Claim:

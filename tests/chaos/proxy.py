@@ -36,6 +36,11 @@ class Seen:
     ended: float | None = None
     left: float | None = None
 
+    @property
+    def id(self) -> str:
+        """The request's id; empty where it has none, as when metadata is asked for."""
+        return self.request.headers.get("x-request-id", "")
+
 
 class Proxy:
     """Listens on a free port of 127.0.0.1, before `target`; where there is none, only `Faults.answer` answers.
@@ -169,7 +174,7 @@ class _Client:
 
     async def _answer(self, seen: Seen) -> None:
         faults = self._proxy.faults
-        if faults.share < 1 and random.random() >= faults.share:
+        if random.random() >= faults.share or not seen.request.path.endswith(faults.to):
             faults = NONE
         answer = self._asked(seen.request.raw) if faults.answer is None else faults.answer()
         if late := faults.latency + random.uniform(0, faults.jitter):

@@ -2,8 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from itertools import takewhile
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -15,9 +18,11 @@ from server.bench.load import Load
 from server.bench.measured import Measured
 from server.bench.open_loop import open_loop
 from server.bench.target import Target
+from tests.chaos.runs import Recorded
 from tests.running import PATIENCE, Running
 
 LOOK_S = 0.02
+FOR_EVER_S = 1e6
 
 
 class Site:
@@ -45,9 +50,33 @@ class Site:
         """An open loop of so many requests a second; all are answered, or given up, in the end."""
         return await open_loop(load or self.load(), constant(rate, seconds))
 
+    async def record(self, rate: float, seconds: float, load: Load | None = None) -> Recorded:
+        """The same, with all that was answered; for runs that are not too long."""
+        load = load or self.load()
+        run = Recorded(load.read)
+        await open_loop(load, constant(rate, seconds), run)
+        return run
+
+    @asynccontextmanager
+    async def under(self, rate: float, load: Load | None = None) -> AsyncIterator[Measured]:
+        """So many requests a second for as long as this lasts; after that all are answered, or given up."""
+        load, over = load or self.load(), asyncio.Event()
+        run = Measured(load.read)
+        arrivals = takewhile(lambda _: not over.is_set(), constant(rate, FOR_EVER_S))
+        running = asyncio.create_task(open_loop(load, arrivals, run))
+        try:
+            yield run
+        finally:
+            over.set()
+            await running
+
     async def ask(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """One request on a connection of its own; the event loop goes on meanwhile."""
         return await asyncio.to_thread(self.server.ask, path, body, headers)
+
+    async def answer(self, path: str, body: Any = None, **headers: str) -> tuple[int, Mapping[str, str], Any]:
+        """The same with the headers of the answer."""
+        return await asyncio.to_thread(self.server.answer, path, body, headers)
 
     async def backend(self, name: str) -> dict[str, Any]:
         """What the server knows of one."""
@@ -87,6 +116,14 @@ class Site:
 def open_files(pid: int) -> int:
     """How many file descriptors a process has."""
     return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 - of a folder of the kernel's
+
+
+async def files_left(pid: int, before: int, patience: float = 5.0) -> int:
+    """How many more it has than before, once those are closed that will be; wait for that as long as `patience`."""
+    until = perf_counter() + patience
+    while (more := open_files(pid) - before) > 0 and perf_counter() < until:  # noqa: ASYNC110 - as above
+        await asyncio.sleep(LOOK_S)
+    return max(0, more)
 
 
 def resident_mb(*pids: int) -> float:

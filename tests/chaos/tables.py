@@ -1,11 +1,8 @@
 """Tables of a configuration for what the scenarios ask; those of the five members are `benchmarks.chorus`."""
 
-from collections.abc import Iterable
-
 from benchmarks.chorus import MEMBERS, ensemble, local
 
 DEADLINE_MS = 200  # the D of the goals
-ROW = ((1.0, 1.0),)  # what those who are `far` are asked with
 
 
 def five(*, inline: bool = False, name: str = "all", rule: str = "log_pool", **settings: object) -> str:
@@ -19,8 +16,3 @@ def far(name: str, *urls: str, **settings: object) -> str:
     """A backend behind addresses at which there is a `tests.there.There`; `settings` as TOML writes them."""
     lines = {"url": list(urls), "model": '"m"', "features": ["a", "b"], "labels": ["no", "yes"], **settings}
     return "\n".join([f"[backends.{name}]", *(f"{key} = {value}" for key, value in lines.items()), ""])
-
-
-def vote(members: Iterable[str], name: str = "all", **settings: object) -> str:
-    """An ensemble of those who are `far`."""
-    return ensemble(members, name, **{"rule": '"soft"', "timeout_ms": DEADLINE_MS, **settings})

@@ -38,7 +38,7 @@ def test_each_figure_stands_beside_its_target_for_each_event_loop() -> None:
 
 
 def test_what_could_not_be_run_is_said_and_holds_nothing() -> None:
-    found: Found = {"uvloop": "OSError: no", "asyncio": [measured("more memory", 3, unit=" MB")]}
+    found: Found = {"uvloop": "OSError: no", "asyncio": [measured("more memory", 3.0, unit=" MB")]}
     assert [cells(line) for line in lines(ONE, found, "today")][1:] == [
         " | - uvloop: OSError: no |  |  |  | **failed** | ",
         " | - more memory |  |  | 3.00 MB |  | ",

@@ -88,9 +88,9 @@ class Limit:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.cancelled():
+            if turn in self._line:
                 self._line.remove(turn)
-            else:  # our turn had just come, and nobody will use it
+            elif not turn.cancelled():  # our turn had just come, and nobody will use it
                 self._pass_on()
             raise
         finally:

@@ -66,6 +66,18 @@ async def test_a_call_that_is_cancelled_as_its_turn_comes_passes_it_on() -> None
     assert now() == 2
 
 
+async def test_a_call_that_is_cancelled_just_before_its_turn_comes_is_passed_over() -> None:
+    inner = Fake(sure(1), delay=1)
+    limited = Limit(inner, bound=Bound(1), waiting=2)
+    first, second, third = (asyncio.create_task(limited(ones(), deadline_after(9))) for _ in range(3))
+    await settle()
+    asyncio.get_running_loop().call_at(1, second.cancel)  # before the first is back, in the same turn of the loop
+    await asyncio.wait([first, second, third])
+    assert second.cancelled()
+    assert third.result() is not None
+    assert now() == 2
+
+
 async def test_a_failure_gives_its_place_back() -> None:
     limited = Limit(Fake(ValueError("broken")), bound=Bound(1), waiting=0)
     for _ in range(3):

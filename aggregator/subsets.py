@@ -48,7 +48,7 @@ class Subset:
         self.weights = weights
         self.quorum = quorum
         self.spared = spared
-        self.lighter: dict[tuple[int, float], Subset] = {}  # in brown-outs, by their number and share
+        self.lighter: dict[tuple[int, float, frozenset[int]], Subset] = {}  # by brown-out, share, and who is there
         self._rule = rule
         self._classes = classes
         self._linger = terms.linger
@@ -61,11 +61,14 @@ class Subset:
         """The quorum of a request that asks for `count` answers."""
         return quorum_of(self.weights, count, None, sorted(self.quorum.required))
 
-    def sparable(self) -> list[int]:
-        """Those that an answer could do without all at once: the lightest first, of equals who takes longest."""
+    def sparable(self, there: frozenset[int]) -> list[int]:
+        """Those that an answer could do without all at once: the lightest first, of equals who takes longest.
+
+        Nobody counts on those who are not `there`.
+        """
         weights: list[float] = self.weights.tolist()
-        order = sorted(range(len(weights)), key=lambda at: (weights[at], -_takes(self.members[at])))
-        left, spared = set(order), []
+        order = sorted(there, key=lambda at: (weights[at], -_takes(self.members[at]), at))
+        left, spared = set(there), []
         for at in order:
             if self.quorum.met_by(left - {at}, weights):
                 left.discard(at)
@@ -167,13 +170,14 @@ class Subsets:
         return subset
 
     def _lighter(self, subset: Subset, share: float) -> Subset:
-        """`subset` without a `share` of those that an answer could do without; the same ones for all of a brown-out."""
-        key = (self._brown_out.begun, share)
+        """`subset` without a `share` of those that an answer could do without: the same ones for all of a brown-out."""
+        there = frozenset(at for at, member in enumerate(subset.members) if member.served.is_there)
+        key = (self._brown_out.begun, share, there)
         lighter = subset.lighter.get(key)
         if lighter is None:
             for old in [old for old in subset.lighter if old[0] != key[0]]:
                 del subset.lighter[old]
-            sparable = subset.sparable()
+            sparable = subset.sparable(there)
             spared = frozenset(sparable[: math.ceil(share * len(sparable))])
             lighter = subset.lighter[key] = self._asking(subset.members, subset.weights, subset.quorum, spared)
         return lighter

@@ -89,6 +89,17 @@ class Served:
         """One of them."""
         return self.examples[0] if self.examples else None
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it can be asked now, and is not left alone by its breakers."""
+        if not self.state.enabled:
+            return False
+        if self.answerable is not None:
+            return self.answerable(lambda part: part.is_there)
+        if self.replicas:
+            return any(one.there for one in self.replicas)
+        return self.state.phase == "ready"
+
     def deadline(self, received: float, timeout: float | None, longest: float) -> Deadline:
         """The deadline of a request whose headers were read at `received`, on the loop's clock."""
         return Deadline(received + min(timeout or self.timeout, longest))

@@ -24,14 +24,4 @@ class Spares:
     def _can_do_without(self, name: str, holder: Served) -> bool:
         if holder.answerable is None or holder.kind not in VOTING or not holder.state.enabled:
             return True
-        return holder.answerable(lambda member: member.name != name and self._is_there(member))
-
-    def _is_there(self, served: Served) -> bool:
-        """Whether it can be asked, and is not left alone itself."""
-        if not served.state.enabled:
-            return False
-        if served.answerable is not None:
-            return served.answerable(self._is_there)
-        if served.replicas:
-            return any(one.there for one in served.replicas)
-        return served.state.phase == "ready"
+        return holder.answerable(lambda member: member.name != name and member.is_there)

@@ -57,11 +57,11 @@ class Five:
         self, brown_out: BrownOut, *, weights: dict[str, float] | None = None, required: str = "", batched: bool = False
     ) -> None:
         self.fakes = {name: Fake(sure(1), delay=at / 100) for at, name in enumerate("abcde")}
-        served = [serve(name, fake) for name, fake in self.fakes.items()]
-        for at, one in enumerate(served):
+        self.served = {name: serve(name, fake) for name, fake in self.fakes.items()}
+        for at, one in enumerate(self.served.values()):
             one.statistics.begin()
             one.statistics.end("ok", at / 100)
-        signature, members = assemble(served, weights or {}, list(required))
+        signature, members = assemble(list(self.served.values()), weights or {}, list(required))
         rule = make_rule("hard", "classification", 2)
         batching = Batching(max_rows=64) if batched else None
         self.ask = Ensemble(
@@ -113,6 +113,17 @@ async def test_the_lightest_goes_first_and_weight_counts_in_the_quorum() -> None
     five = Five(pressed(1.0), weights={"a": 1, "b": 1, "c": 3, "d": 3, "e": 3})
     response = await five.ask(ones(), deadline_after(1))
     assert (shed(response), five.asked) == ("ab", "cde")
+
+
+async def test_on_whoever_is_not_there_nobody_counts() -> None:
+    five = Five(pressed(1.0))
+    assert shed(await five.ask(ones(), deadline_after(1))) == "de"
+    five.served["a"].state.phase = "away"
+    assert shed(await five.ask(ones(), deadline_after(1))) == "e"
+    five.served["b"].state.phase = "away"
+    assert shed(await five.ask(ones(), deadline_after(1))) == ""
+    five.served["a"].state.phase = five.served["b"].state.phase = "ready"
+    assert shed(await five.ask(ones(), deadline_after(1))) == "de"
 
 
 async def test_who_is_required_is_always_asked() -> None:

@@ -27,7 +27,8 @@ UNACKNOWLEDGED_MS = 10_000  # a caller that vanished without a word is noticed b
 class Accepting:
     """Take connections from `listening`, as long as fewer than `most` are open; the others wait in its backlog.
 
-    So they do while it `is_full` here for other reasons. `connections` counts the open ones. Stopping closes none.
+    So they do while it `is_full` here for other reasons. `connections` counts the open ones; where they are too many,
+    `make_room` closes some that nobody needs, if there are any. Stopping closes none.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Accepting:
         *,
         connections: Callable[[], int],
         most: int,
+        make_room: Callable[[], object] = lambda: None,
         is_full: Callable[[], bool] = lambda: False,
         board: Board | None = None,
     ) -> None:
@@ -46,6 +48,7 @@ class Accepting:
         self._protocol = protocol
         self._connections = connections
         self._most = most
+        self._make_room = make_room
         self._is_full = is_full
         self._board = board
         self._loop = asyncio.get_running_loop()
@@ -94,6 +97,7 @@ class Accepting:
         open_now = self._connections() + len(self._handing_over)
         if open_now >= self._most or self._is_full():
             self._tell_full(open_now)
+            self._make_room()
             self._look_away(FULL_SECONDS)
         elif self._board is not None and not self._looked_away and self._board.has_too_many(open_now):
             self._looked_away = True

@@ -6,13 +6,13 @@ waits in the backlog is taken, idle connections are closed, and what is under wa
 """
 
 import asyncio
-import select
 from collections.abc import Iterable
 
 from aiohttp.web_protocol import RequestHandler
 
 from server.plan import DRAIN_SECONDS
 from server.serving import serving
+from server.slowness import is_idle
 
 LISTEN_SECONDS = 1.0
 LOOK_SECONDS = 0.01
@@ -45,16 +45,3 @@ def close_idle(handlers: Iterable[RequestHandler]) -> None:
     for handler in list(handlers):
         if is_idle(handler):
             handler.force_close()
-
-
-def is_idle(handler: RequestHandler) -> bool:
-    """Whether it waits for a request of which nothing has come.
-
-    aiohttp's own `close` drops what arrives of the body of a request under way, so we have to know.
-    """
-    waiter, transport = handler._waiter, handler.transport
-    if waiter is None or waiter.done() or transport is None:
-        return False
-    poll = select.poll()
-    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-    return not poll.poll(0)

@@ -17,7 +17,7 @@ from server.lag import Ticking
 from server.limits import LIMITS
 from server.memory import MEMORY, resident
 from server.routing import Route, server_of
-from server.slowness import HUNG_UP, Sweeper
+from server.slowness import HUNG_UP, Server, Sweeper
 from server.threads import thread_for
 
 CANCEL_SECONDS = 0.1  # for what is still under way in the end
@@ -43,7 +43,7 @@ class serving:  # noqa: N801 - reads as a phrase
     ) -> None:
         # malformed HTTP is its caller's error, not ours; what handlers raise is caught and logged in the middleware
         logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
-        self._server: web.Server | None = None
+        self._server: Server | None = None
         self._app = app
         self._routes = routes
         self._listening = listening
@@ -86,6 +86,7 @@ class serving:  # noqa: N801 - reads as a phrase
             self._server,
             connections=lambda: self.connections,
             most=self.most,
+            make_room=self._make_room,
             is_full=lambda: memory.is_full,
             board=self._board,
         )
@@ -94,6 +95,11 @@ class serving:  # noqa: N801 - reads as a phrase
         self._opened.callback(Sweeper(self._server, self._app[HUNG_UP], **timeouts).close)
         self._opened.callback(Ticking(self._app[ADMISSION].lag, self._tick).close)
         return self
+
+    def _make_room(self) -> None:
+        """More connections wait than there may be."""
+        if self._server is not None:
+            self._app[HUNG_UP]["idle"] += self._server.make_room()
 
     def _tick(self) -> None:
         """What is looked at now and then, and not for each request."""

@@ -5,12 +5,15 @@ is for those who have asked before and may ask again.) The body has a time of it
 """
 
 import asyncio
+import heapq
+import select
 from collections import Counter
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 LOOK_SECONDS = 0.5
+MOMENT_SECONDS = 0.5
 
 
 class Connection(RequestHandler):
@@ -55,6 +58,13 @@ class Connection(RequestHandler):
         if self.transport is not None:
             self.transport.abort()
 
+    @property
+    def waits_since(self) -> float:
+        """Since when it has waited for a request, if it does."""
+        if self.head_since is not None:
+            return self.head_since
+        return self._next_keepalive_close_time - self._keepalive_timeout
+
 
 class Server(web.Server):
     """aiohttp's, with such connections."""
@@ -62,9 +72,35 @@ class Server(web.Server):
     def __call__(self) -> RequestHandler:
         return Connection(self, loop=self._loop, **self._kwargs)
 
+    def make_room(self) -> int:
+        """Hang up on some of those that have waited longest for a request; how many.
+
+        None of them has waited for less than a moment: whoever has just come has something to ask.
+        """
+        connections = [one for one in self.connections if isinstance(one, Connection) and is_idle(one)]
+        latest = self._loop.time() - MOMENT_SECONDS
+        waiting = [one for one in connections if one.waits_since <= latest]
+        longest = heapq.nsmallest(max(1, len(waiting) // 10), waiting, key=lambda one: one.waits_since)
+        for one in longest:
+            one.abort()
+        return len(longest)
+
+
+def is_idle(handler: RequestHandler) -> bool:
+    """Whether it waits for a request of which nothing has come.
+
+    aiohttp's own `close` drops what arrives of the body of a request under way, so we have to know.
+    """
+    waiter, transport = handler._waiter, handler.transport
+    if waiter is None or waiter.done() or transport is None:
+        return False
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return not poll.poll(0)
+
 
 HUNG_UP: web.AppKey[Counter[str]] = web.AppKey("hung_up", Counter)
-"""How many connections were closed, by what their other end took too long with."""
+"""How many connections were closed, by what their other end took too long with, or `idle` where others waited."""
 
 
 class Sweeper:

@@ -147,6 +147,40 @@ async def test_too_many_wait_until_others_have_gone(listening: socket.socket) ->
         await until(lambda: door.accepting.accepted == 8 and door.connections == 0)
 
 
+async def test_of_those_that_ask_nothing_some_make_room_for_whoever_waits(listening: socket.socket) -> None:
+    async with served(listening, most=3) as door:
+        idle = [await opened(listening) for _ in range(3)]
+        await until(lambda: door.connections == 3)
+        reader, writer = await opened(listening)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200" in await reader.readline()
+        assert await idle[0][0].read() == b""  # who has waited longest
+        assert door.connections == 3
+        assert not idle[2][0].at_eof()
+        for _, one in (*idle, (reader, writer)):
+            one.close()
+
+
+async def test_who_is_being_answered_makes_room_for_nobody(listening: socket.socket) -> None:
+    go = asyncio.Event()
+
+    async def wait(request: web.Request) -> web.Response:
+        await go.wait()
+        return web.Response(text="done")
+
+    async with served(listening, wait, most=2) as door:
+        busy = [await opened(listening) for _ in range(3)]
+        for _, writer in busy:
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.sleep(0.8)
+        assert door.connections == 2
+        go.set()
+        for reader, _ in busy:
+            assert b"200" in await reader.readline()
+        for _, writer in busy:
+            writer.close()
+
+
 async def test_without_descriptors_it_neither_crashes_nor_spins(
     listening: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:

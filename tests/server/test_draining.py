@@ -14,6 +14,7 @@ from server.limits import Limits
 from server.load import bound
 from server.middleware import TRAFFIC
 from server.serving import serving
+from server.slowness import is_idle
 from server.traffic import Traffic
 
 pytestmark = pytest.mark.sockets
@@ -171,12 +172,12 @@ async def test_connections_with_bytes_to_read_are_not_idle(listening: socket.soc
         await here.accepted(1)
         await asyncio.sleep(0.05)
         (handler,) = here.door.handlers
-        assert draining.is_idle(handler)
+        assert is_idle(handler)
         assert handler.transport is not None
         handler.transport.pause_reading()
         writer.write(HEAD + b"come")
         await writer.drain()
-        while draining.is_idle(handler):  # noqa: ASYNC110 - until the bytes are there
+        while is_idle(handler):  # noqa: ASYNC110 - until the bytes are there
             await asyncio.sleep(0.005)
         draining.close_idle(here.door.handlers)
         handler.transport.resume_reading()

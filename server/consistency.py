@@ -64,6 +64,9 @@ def _of_server(server: ServerSettings) -> Iterator[Mistake]:
     if 0 < server.hung_ms < SHORTEST_HUNG_MS:
         expected = f"expected 0, or at least {SHORTEST_HUNG_MS}"
         yield Mistake("server", "hung_ms", f"{expected}: a sign of life comes twice a second")
+    for less, more in (("min_in_flight", "max_in_flight"), ("max_body_bytes", "max_bodies_bytes")):
+        if getattr(server, less) > getattr(server, more):
+            yield Mistake("server", less, f"{getattr(server, less)} is more than {more}, {getattr(server, more)}")
 
 
 def _of_remote(table: str, remote: RemoteSettings) -> Iterator[Mistake]:

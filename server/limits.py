@@ -30,7 +30,7 @@ def limits_of(server: ServerSettings) -> Limits:
     return Limits(
         longest=server.max_timeout_ms / 1e3,
         max_body_bytes=server.max_body_bytes,
-        max_bodies_bytes=max(server.max_bodies_bytes, server.max_body_bytes),
+        max_bodies_bytes=server.max_bodies_bytes,
         max_memory_bytes=server.max_memory_bytes,
         header_timeout=server.header_timeout_ms / 1e3,
         body_timeout=server.body_timeout_ms / 1e3,

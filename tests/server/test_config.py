@@ -182,6 +182,18 @@ def test_a_process_is_given_longer_than_a_heartbeat(tmp_path: Path) -> None:
     assert mistake.endswith("hung_ms: expected 0, or at least 1000: a sign of life comes twice a second")
 
 
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ("min_in_flight = 9\nmax_in_flight = 8", "min_in_flight: 9 is more than max_in_flight, 8"),
+        ("max_body_bytes = 70_000_000", "max_body_bytes: 70000000 is more than max_bodies_bytes, 67108864"),
+    ],
+)
+def test_bounds_are_in_order(tmp_path: Path, keys: str, expected: str) -> None:
+    (mistake,) = mistakes(tmp_path, f"[server]\n{keys}\n" + SMALL)
+    assert mistake.endswith(expected)
+
+
 def test_what_cannot_be_shared_among_the_fronts_is_said(tmp_path: Path) -> None:
     text = "[server]\nfronts = 3\n" + REMOTE + "limit = 2\nthrottle = { rate = 2, period_s = 1 }\n"
     (mistake,) = mistakes(tmp_path, text)

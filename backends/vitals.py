@@ -20,6 +20,9 @@ class Vitals:
     keep: Keep | None = None
 
 
-def fresh_vitals(limit: int, keep: Keep | None = None) -> Vitals:
-    """Those of a backend that nobody has asked yet, with at most `limit` calls under way."""
-    return Vitals(Bound(limit), Statistics(), Latency(), RetryBudget(), keep)
+def fresh_vitals(limit: int, keep: Keep | None = None, counted: Statistics | None = None) -> Vitals:
+    """Those of a backend that nobody has asked yet, with at most `limit` calls under way.
+
+    `counted`: of another that had its name, whose counts go on.
+    """
+    return Vitals(Bound(limit), counted or Statistics(), Latency(), RetryBudget(), keep)

@@ -13,6 +13,7 @@ from server.commands.drill import drill
 from server.commands.init import init
 from server.commands.models import models
 from server.commands.predict import predict
+from server.commands.reload import reload
 from server.commands.requests import requests
 from server.commands.serve import serve
 from server.commands.thresholds import thresholds
@@ -50,6 +51,7 @@ chorus.add_command(drill)
 chorus.add_command(models)
 chorus.add_command(init)
 chorus.add_command(predict)
+chorus.add_command(reload)
 chorus.add_command(requests)
 chorus.add_command(serve)
 chorus.add_command(thresholds)

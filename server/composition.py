@@ -1,5 +1,6 @@
 """What is served: names, and what stands behind them. Immutable; a request takes it once and keeps it."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -9,17 +10,40 @@ from backends.served import Served
 from models.errors import UnknownName
 
 
+class Uses:
+    """How many requests are under way with a composition."""
+
+    __slots__ = ("_ended", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._ended: asyncio.Event | None = None
+
+    def end(self) -> None:
+        """One has ended."""
+        self.count -= 1
+        if self._ended is not None and not self.count:
+            self._ended.set()
+
+    async def ended(self) -> None:
+        """Wait for the last, once no more begin."""
+        self._ended = asyncio.Event()
+        if self.count:
+            await self._ended.wait()
+
+
 @dataclass(frozen=True, slots=True)
 class Composition:
     """Everything that has a name; `default` is what `POST /predict` asks. `drills`: whether any may be held here.
 
-    `brown_out`: that of all its ensembles.
+    `brown_out`: that of all its ensembles. `uses`: the requests that have taken it.
     """
 
     served: Mapping[str, Served]
     default: str
     drills: bool = False
     brown_out: BrownOut = field(default_factory=BrownOut)
+    uses: Uses = field(default_factory=Uses, compare=False)
 
     def find(self, name: str, version: str | None = None) -> Served:
         """What is served as `name`.

@@ -18,7 +18,7 @@ LOCK = "lock"
 @contextmanager
 def private_folder() -> Iterator[Path]:
     """A folder with mode 0700 that lives as long as we do; what servers that were killed left is removed first."""
-    base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    base = base_folder()
     remove_stale(base)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
     try:
@@ -27,6 +27,11 @@ def private_folder() -> Iterator[Path]:
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def base_folder() -> Path:
+    """Where those of all our servers are."""
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
 
 
 def remove_stale(base: Path) -> None:

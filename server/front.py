@@ -12,8 +12,7 @@ from server.answers import answers_of
 from server.app import make_app, routes_of
 from server.board import Board
 from server.child import Parent, run, tell
-from server.compose import composed
-from server.composition import Current
+from server.compose import Composer
 from server.descriptors import most_connections, raised_limit
 from server.draining import drain
 from server.fronts import ABOUT, about
@@ -24,16 +23,12 @@ from server.middleware import ACCESS
 from server.peers import PEERS, answering_peers, peers_of
 from server.plan import Plan, read_plan
 from server.serving import serving
-from server.shares import share_of
-from server.states import WorkerStates
+from server.succession import Succession
 from server.switching import SWITCHING, Switching
 
 
 class Front:
-    """The front number `index` of `plan`.
-
-    What the supervisor says about the workers goes into `states`, which the composition reads.
-    """
+    """The front number `index` of `plan`."""
 
     def __init__(self, plan: Plan, index: int, listening: socket.socket, log: Log) -> None:
         self._plan = plan
@@ -42,24 +37,25 @@ class Front:
         self._log = log
         self._peers = peers_of(plan, index)
         self._switching = Switching(self._peers, tell)
-        self._states = {name: WorkerStates(count) for name, count in plan.workers().items()}
+        self._succession = Succession(plan, index, self._switching, tell)
+        self._succeeded = False
 
     def hear(self, message: dict[str, Any]) -> None:
-        """A line from the supervisor: what is switched, or what changed about one worker."""
+        """A line from the supervisor: what is switched, whether another accepts, or about workers and plans."""
         if "disabled" in message:
             self._switching.hear(message)
-            return
-        states = self._states[message["worker"]]
-        states.hear(message["replica"], message["phase"], message["pid"], message["restarts"])
+        elif "succeeded" in message:
+            self._succeeded = True
+        else:
+            self._succession.hear(message)
 
     async def main(self, parent: Parent) -> None:
         """Serve until the supervisor says stop, then finish what is under way."""
         config = self._plan.config
         limits = limits_of(config.server)
         await self._switching.introduced.wait()
-        async with composed(share_of(self._plan, self._index), self._states) as composition:
-            current = Current(composition)
-            self._switching.attach(current)
+        async with Composer() as composer:
+            current = await self._succession.first(composer)
             app = make_app(current, limits, with_debug=config.debug_enabled)
             if config.server.access_log:
                 app[ACCESS] = self._log
@@ -72,7 +68,7 @@ class Front:
                     parent.tell(ready=True)
                     await parent.stop.wait()
                     current.drain()
-                    await drain(door, limits.longest, hurried=parent.hurried)
+                    await drain(door, limits.longest, succeeded=self._succeeded, hurried=parent.hurried)
 
     def _equip(self, app: web.Application, door: serving) -> None:
         """What the routes need to speak for the whole server."""

@@ -69,7 +69,7 @@ class Watched(Protocol):
 
 
 async def watch(children: Sequence[Watched]) -> None:
-    """Have whoever is stopped or hung replaced, until cancelled.
+    """Have whoever is stopped or hung replaced, until cancelled; who is among `children` may change.
 
     Nobody is blamed for a time in which we did not run ourselves: then the whole machine was suspended, or too busy.
     """
@@ -78,7 +78,7 @@ async def watch(children: Sequence[Watched]) -> None:
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         now = loop.time()
-        for child in children:
+        for child in tuple(children):
             if now - looked > 2 * LOOK_SECONDS:
                 child.pulse.beat(now)
             elif child.pid is not None and (trouble := child.pulse.trouble(now, partial(is_stopped, child.pid))):

@@ -27,6 +27,7 @@ from backends.layers.timeout import Timeout
 from backends.question import Question
 from backends.replica import Replica
 from backends.served import State
+from backends.statistics import Statistics
 from backends.vitals import Vitals, fresh_vitals
 from models.types import Signature
 from server.batching import batching_of
@@ -38,11 +39,11 @@ Spare = Callable[[], bool]
 Clock = Callable[[], float]
 
 
-def vitals_of(settings: BackendSettings) -> Vitals:
-    """What the layers of a backend share."""
+def vitals_of(settings: BackendSettings, counted: Statistics | None = None) -> Vitals:
+    """What the layers of a backend share; `counted`: what was before it goes on with."""
     kept = settings.kept
     keep = None if kept is None else Keep(entries=kept.entries, most=kept.max_bytes, ttl=kept.ttl_s)
-    vitals = fresh_vitals(settings.limit, keep)
+    vitals = fresh_vitals(settings.limit, keep, counted)
     vitals.statistics.batching = batching_of(settings.batch, safe=isinstance(settings, LocalSettings))
     return vitals
 

@@ -1,6 +1,7 @@
 """Loads the model of one backend into this process, be it the front or a worker of its own. No HTTP."""
 
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 
 from backends.local import Local
@@ -24,13 +25,28 @@ def loaded(name: str, settings: LocalSettings | PythonSettings, version: Version
     Raises:
         RegistryError: it cannot be loaded.
     """
+    model = read_model(name, settings, version)
+    with thread_for(name) as executor:
+        yield local_of(model, executor, settings)
+
+
+def read_model(name: str, settings: LocalSettings | PythonSettings, version: Version) -> Model:
+    """The model, warmed up.
+
+    Raises:
+        RegistryError: it cannot be loaded.
+    """
     if isinstance(settings, PythonSettings):
         model = load_function(name, settings, version)
     else:
         model = load(version.folder, version.manifest, settings.threads)
     warm_up(model, version)
-    with thread_for(name) as executor:
-        yield Local(model, executor, seconds=None if settings.timeout_ms is None else settings.timeout_ms / 1e3)
+    return model
+
+
+def local_of(model: Model, executor: Executor, settings: LocalSettings | PythonSettings) -> Local:
+    """`model` as a backend, which computes in `executor`."""
+    return Local(model, executor, seconds=None if settings.timeout_ms is None else settings.timeout_ms / 1e3)
 
 
 def warm_up(model: Model, version: Version) -> None:

@@ -1,5 +1,6 @@
 """Opens what stands behind one backend: a model in this process, a worker's socket, an address elsewhere."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -18,16 +19,18 @@ from backends.layers.replicas import Replicas
 from backends.layers.timeout import Timeout
 from backends.replica import Replica
 from backends.served import Served, State
+from backends.statistics import Statistics
 from backends.vitals import Vitals
 from backends.worker import Worker
 from models.registry import Version
 from models.types import Signature
 from server.addresses import open_addresses
 from server.layering import Spare, drilled, guarded, layered, replicated, spare_beside, vitals_of
-from server.loading import loaded
+from server.loading import local_of, read_model
 from server.settings import BackendSettings, LocalSettings, PythonSettings, RemoteSettings
 from server.signatures import declared
 from server.states import WorkerStates
+from server.threads import thread_for
 
 ALONE = 2  # calls at once to one backend past its layers
 ALONE_SECONDS = 10.0
@@ -40,11 +43,14 @@ async def open_local(
     settings: LocalSettings | PythonSettings,
     version: Version,
     *,
+    counted: Statistics | None = None,
     drills: bool = False,
 ) -> Served:
-    """A model in this process, with a thread of its own."""
-    local = opened.enter_context(loaded(name, settings, version))
-    vitals, state = vitals_of(settings), State()
+    """A model in this process, with a thread of its own, in which it is read, too: other requests go on meanwhile."""
+    executor = opened.enter_context(thread_for(name))
+    model = await asyncio.get_running_loop().run_in_executor(executor, read_model, name, settings, version)
+    local = local_of(model, executor, settings)
+    vitals, state = vitals_of(settings, counted), State()
     seconds = None if settings.timeout_ms is None else settings.timeout_ms / 1e3
     drilling = drilled(drills, state, version.manifest.signature, vitals, seconds=seconds)
     inner = stack(local, *drilling)
@@ -62,10 +68,11 @@ def open_workers(
     states: WorkerStates,
     spare: Spare = lambda: True,
     *,
+    counted: Statistics | None = None,
     drills: bool = False,
 ) -> Served:
     """A model in the workers at the other ends of `channels`."""
-    vitals, signature = vitals_of(settings), version.manifest.signature
+    vitals, signature = vitals_of(settings, counted), version.manifest.signature
     drilling = drilled(drills, states.whole, signature, vitals)
     replicas: list[Replica] = []
     workers: list[Replica] = []  # the same, past what keeps count
@@ -91,6 +98,7 @@ async def open_remote(
     settings: RemoteSettings,
     spare: Spare = lambda: True,
     *,
+    counted: Statistics | None = None,
     drills: bool = False,
 ) -> Served:
     """A model behind one or several addresses; none is asked before its metadata has been read and fits.
@@ -104,7 +112,7 @@ async def open_remote(
     outer = settings
     if settings.throttle is not None:
         outer = msgspec.structs.replace(settings, limit=settings.limit + settings.queue, queue=0)
-    vitals = vitals_of(outer)
+    vitals = vitals_of(outer, counted)
     drilling = drilled(drills, state, signature, vitals)
     replicas = await open_addresses(opened, settings, signature, state, vitals, spare, drilling)
     backend = replicated(replicas, settings, vitals, idempotent=settings.idempotent)

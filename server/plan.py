@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from models.registry import Registry
+from server.background import background
 from server.canaries import with_canaries
 from server.config import ConfigError
 from server.functions import version_of_function
@@ -20,12 +21,17 @@ LONGEST_SOCKET_PATH = 107  # bytes; the system's limit is 108 with the closing z
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """`pinned` maps each backend to a registry reference with its version; `folder` holds the private sockets."""
+    """`pinned` maps each backend to a registry reference with its version; `folder` holds the private sockets.
+
+    Plans of one server are numbered. `generations`: the number of the plan that a backend's workers were started for.
+    """
 
     config: Config
     pinned: dict[str, str]
     runtimes: dict[str, str]
     folder: str
+    number: int = 1
+    generations: dict[str, int] = {}
 
     @property
     def registry_path(self) -> Path:
@@ -45,9 +51,22 @@ class Plan(msgspec.Struct, frozen=True):
         """The bytes of a call to a worker: digits and commas in a body take no less than a quarter of their tensors."""
         return min(4 * self.config.server.max_body_bytes, LONGEST_FRAME)
 
+    def generation(self, backend: str) -> int:
+        """Of its workers."""
+        return self.generations.get(backend, self.number)
+
+    def matter(self, backend: str) -> tuple[object, ...]:
+        """All that its workers, if it has any, are started for."""
+        of_workers = (self.longest_call, backend in background(self.config)) if backend in self.workers() else ()
+        return (self.config.backends[backend], self.pinned.get(backend), self.config.registry.path, *of_workers)
+
+    def making(self, backend: str) -> tuple[object, ...]:
+        """All that a backend is made of: where this is the same, so is the backend."""
+        return (*self.matter(backend), self.generation(backend) if backend in self.workers() else 0)
+
     def socket(self, backend: str, replica: int = 0) -> str:
         """Where the worker of `backend` listens that is number `replica`, from 0."""
-        version = self.pinned[backend].rpartition("@")[2]
+        version = f"{self.pinned[backend].rpartition('@')[2]}.{self.generation(backend)}"
         place = f"+{replica + 1}" if self.workers()[backend] > 1 else ""  # which is in no name
         return str(Path(self.folder) / f"{backend}.{version}{place}.sock")
 
@@ -74,7 +93,7 @@ def local_backends(config: Config) -> dict[str, LocalSettings]:
     return {name: settings for name, settings in config.backends.items() if isinstance(settings, LocalSettings)}
 
 
-def make_plan(config: Config, registry: Registry, folder: Path) -> Plan:
+def make_plan(config: Config, registry: Registry, folder: Path, number: int = 1) -> Plan:
     """Pin every reference of `config`; a backend whose champion has a canary becomes a split of the two.
 
     Raises:
@@ -87,7 +106,8 @@ def make_plan(config: Config, registry: Registry, folder: Path) -> Plan:
         if isinstance(backend, PythonSettings):
             versions[name] = version_of_function(backend)
     pinned = {name: str(version) for name, version in versions.items()}
-    plan = Plan(config, pinned, {name: version.manifest.runtime for name, version in versions.items()}, str(folder))
+    runtimes: dict[str, str] = {name: version.manifest.runtime for name, version in versions.items()}
+    plan = Plan(config, pinned, runtimes, str(folder), number)
     for name, count in plan.workers().items():
         longest = plan.socket(name, count - 1)
         if len(longest.encode()) > LONGEST_SOCKET_PATH:
@@ -95,9 +115,14 @@ def make_plan(config: Config, registry: Registry, folder: Path) -> Plan:
     return plan
 
 
+def plan_path(plan: Plan) -> Path:
+    """Where the children read it."""
+    return Path(plan.folder) / f"plan-{plan.number}.json"
+
+
 def write_plan(plan: Plan) -> Path:
     """Put `plan` where the children read it."""
-    path = Path(plan.folder) / "plan.json"
+    path = plan_path(plan)
     (path.parent / FRONTS).mkdir(exist_ok=True)
     path.write_bytes(msgspec.json.encode(plan))
     return path

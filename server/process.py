@@ -51,7 +51,7 @@ class Process:
         self.trouble = ""
         self.settled = asyncio.Event()
         self.pulse = Pulse(hung)
-        self._arguments = tuple(arguments)
+        self.arguments = tuple(arguments)  # of its next life
         self._inherit = tuple(inherit)
         self._on_change = on_change
         self._on_message = on_message
@@ -89,7 +89,7 @@ class Process:
         self._process = process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            *self._arguments,
+            *self.arguments,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             pass_fds=self._inherit,

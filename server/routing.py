@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from aiohttp import hdrs, web
 
 from server.expecting import expecting
+from server.inference import CURRENT
 from server.middleware import Routed, around
 from server.slowness import Server
 
@@ -94,7 +95,12 @@ def server_of(
         handler = table.lead(request)
         if hdrs.EXPECT in request.headers:
             handler = expecting(handler, max_body_bytes)
-        response = await around(request, handler)
+        uses = app[CURRENT].composition.uses  # which the handler takes before it waits for anything
+        uses.count += 1
+        try:
+            response = await around(request, handler)
+        finally:
+            uses.end()
         if leaving.is_set():
             response.force_close()
         return response

@@ -1,5 +1,8 @@
 """The states of a backend's workers, as a front hears of them, and what they come to together."""
 
+from collections.abc import Mapping
+from typing import TypeAlias
+
 from backends.served import Phase, State
 
 BEST: tuple[Phase, ...] = ("ready", "starting", "away")
@@ -21,3 +24,7 @@ class WorkerStates:
             phases = {worker.phase for worker in self.each}
             self.whole.phase = next(phase for phase in BEST if phase in phases)
             self.whole.restarts = sum(worker.restarts for worker in self.each)
+
+
+AllStates: TypeAlias = Mapping[tuple[str, int], WorkerStates]
+"""By backend and the generation of its workers."""

@@ -35,7 +35,7 @@ def table_of(supervisor: Supervisor) -> Table:
     for name, pinned in plan.pinned.items():
         model, _, version = pinned.partition("@")
         about = (name, model, version, plan.runtimes[name])
-        workers = [supervisor.workers[name, replica] for replica in range(plan.workers().get(name, 0))]
+        workers = [worker for crew in supervisor.crews if crew.name == name for worker in crew.workers]
         for process in workers or supervisor.fronts[:1]:
             state = escape(f"{process.phase} {process.trouble}".strip())
             table.add_row(*about, str(process.pid or "") if workers else "inline", state)

@@ -3,7 +3,6 @@
 import asyncio
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,13 @@ import click
 from models.registry import Registry
 from server import logs
 from server.binding import bound
-from server.checking import findings_of
 from server.commands.describing import KEYS, describing
-from server.config import Config, ConfigError, read_config
+from server.control import supervised
 from server.folder import private_folder
 from server.plan import make_plan
 from server.process import ChildError
+from server.servers import predecessor_of
+from server.source import Source
 from server.supervisor import Supervisor
 
 
@@ -36,19 +36,28 @@ from server.supervisor import Supervisor
 @click.option("--loop", type=click.Choice(["uvloop", "asyncio"]), help="The event loop.")
 @click.option("--name", help="Of a single MODEL: what it is called, by default as its file.")
 @click.option("--registry", type=click.Path(path_type=Path), help="The folder of the registry.")
+@click.option(
+    "--replace", is_flag=True,
+    help="Take the place of the server that runs on the same port: it serves until this one is ready, then answers "
+    "whom it has, and ends. No request is lost.",
+)  # fmt: skip
 @describing
-def serve(model: str | None, path: Path | None, name: str | None, **given: Any) -> None:
+def serve(model: str | None, path: Path | None, name: str | None, *, replace: bool, **given: Any) -> None:
     """Serve the models and ensembles that a configuration names, or MODEL alone, in one process without any.
 
     MODEL is a file, .onnx, .ubj, .json or .skops, which is first read in a process of its own and tried; or a model of
     the registry. Of a file what it does not say itself is asked for: --labels, --features, --task, --check, --nullable,
     --temperature.
 
+    While it runs, `chorus reload`, or SIGHUP, takes up what has changed in the configuration and the registry. SIGTERM
+    and Ctrl-C end it once whoever has asked is answered; the second one at once.
+
     \b
     Examples:
       chorus serve
       chorus serve --config fraud.toml --port 9000
       chorus serve --workers 2
+      chorus serve --replace
       chorus serve model.onnx --labels fine,fraud
       chorus serve breast-cancer/forest@champion
     """
@@ -56,6 +65,8 @@ def serve(model: str | None, path: Path | None, name: str | None, **given: Any) 
     if model is not None:
         if path is not None:
             raise click.UsageError("a MODEL is served without a configuration: leave out --config, or the MODEL")
+        if replace:
+            raise click.UsageError("--replace: one MODEL alone cannot take the place of another server")
         from server.commands.alone import serve_alone
 
         serve_alone(model, name, said, given)
@@ -63,32 +74,32 @@ def serve(model: str | None, path: Path | None, name: str | None, **given: Any) 
     for key, value in {"name": name, **said}.items():
         if value:
             raise click.UsageError(f"--{key} is for a single model: chorus serve MODEL --{key} ...")
-    _serve(path or Path("chorus.toml"), given)
+    _serve(Source(path or Path("chorus.toml"), given), replace=replace)
 
 
-def _serve(path: Path, given: Mapping[str, Any]) -> None:
+def _serve(source: Source, *, replace: bool) -> None:
     began = time.monotonic()
-    config = _checked(path, given)
-    registry = Registry(Path(config.registry.path))
+    config = source.config(_warn)
     with logs.setup(sys.stderr, "supervisor"), private_folder() as folder:
-        plan = make_plan(config, registry, folder)
-        with bound(config.server.host, config.server.port) as listening:
+        plan = make_plan(config, Registry(Path(config.registry.path)), folder)
+        predecessor = predecessor_of(config.server, source.path) if replace else None
+        server = config.server
+        with bound(server.host, server.port) if predecessor is None else predecessor.listening as listening:
             supervisor = Supervisor(plan, listening)
+
+            def ready() -> None:
+                if predecessor is not None:
+                    predecessor.dismiss()
+                _announce(supervisor, time.monotonic() - began)
+
             try:
-                asyncio.run(supervisor.run(lambda: _announce(supervisor, time.monotonic() - began)))
+                asyncio.run(supervised(supervisor, source, ready))
             except ChildError as error:
                 raise click.ClickException(str(error)) from error
 
 
-def _checked(path: Path, given: Mapping[str, Any]) -> Config:
-    """The configuration, after all of `chorus check` that asks nobody and reads no model: they check themselves."""
-    draft = read_config(path, given)
-    found = findings_of(draft)
-    for warning in found.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    if found.errors:
-        raise ConfigError(*found.errors)
-    return draft.config
+def _warn(warning: str) -> None:
+    click.echo(f"warning: {warning}", err=True)
 
 
 def _announce(supervisor: Supervisor, seconds: float) -> None:

@@ -14,8 +14,15 @@ from server.composites import kind_of
 from server.composites.kind import CompositeSettings, Context, Made
 
 
-def composite(name: str, settings: CompositeSettings, served: Mapping[str, Served], context: Context) -> Served:
-    """What `settings` make of what is `served`, under its name.
+def composite(
+    name: str,
+    settings: CompositeSettings,
+    served: Mapping[str, Served],
+    context: Context,
+    *,
+    before: Served | None = None,
+) -> Served:
+    """What `settings` make of what is `served`, under its name; what was counted of the one `before` it goes on.
 
     Raises:
         Misfit: they do not fit together.
@@ -23,9 +30,11 @@ def composite(name: str, settings: CompositeSettings, served: Mapping[str, Serve
     kind = kind_of(settings)
     parts = {part: served[part] for _, part in kind.parts(settings)}
     made = kind.make(name, settings, parts, context)
-    statistics, state = Statistics(), State()
+    statistics, state = Statistics() if before is None else before.statistics, State()
     statistics.batching = made.batching
     outcomes = made.outcomes if made.outcomes is not None else PartOutcomes()
+    if before is not None and type(before.outcomes) is type(outcomes):
+        outcomes = before.outcomes
     return Served(
         name,
         Observe(Gate(made.backend, state=state), statistics=statistics, outcomes=outcomes),

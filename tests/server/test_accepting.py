@@ -13,6 +13,8 @@ from aiohttp import ClientSession, web
 
 from server.accepting import UNACKNOWLEDGED_MS, Accepting
 from server.board import Board, make_board
+from server.composition import Composition, Current
+from server.inference import CURRENT
 from server.limits import Limits
 from server.load import bound
 from server.middleware import TRAFFIC
@@ -51,6 +53,7 @@ async def served(
     app = web.Application()
     bound(app, Limits())
     app[TRAFFIC] = Traffic()
+    app[CURRENT] = Current(Composition({}, ""))
     async with serving(app, [("GET", "/", handler)], listening, most=most) as door:
         yield door
 

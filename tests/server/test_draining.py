@@ -9,7 +9,9 @@ import pytest
 from aiohttp import web
 
 from server import draining
+from server.composition import Composition, Current
 from server.draining import drain
+from server.inference import CURRENT
 from server.limits import Limits
 from server.load import bound
 from server.middleware import TRAFFIC
@@ -57,6 +59,7 @@ async def served(listening: socket.socket) -> AsyncIterator[Served]:
     app = web.Application()
     bound(app, Limits())
     app[TRAFFIC] = Traffic()
+    app[CURRENT] = Current(Composition({}, ""))
 
     async def handler(request: web.Request) -> web.Response:
         here.begun.set()

@@ -7,6 +7,9 @@ import click
 from models import promotion
 from models.registry import Registry
 from server.commands.models.place import with_registry
+from server.commands.models.reach import reach_servers
+
+LATER = click.option("--later", is_flag=True, help="Servers that run take it up at their next reload or start.")
 
 
 class Share(click.ParamType[float]):
@@ -30,12 +33,14 @@ class Share(click.ParamType[float]):
 @click.argument("reference")
 @click.option("--canary", type=Share(), metavar="SHARE", help="Give it this share of the requests for now: 5%.")
 @click.option("--force", is_flag=True, help="Even if it takes or gives something else than the champion.")
+@LATER
 @with_registry
-def promote(registry: Registry, reference: str, canary: float | None, force: bool) -> None:
+def promote(registry: Registry, reference: str, canary: float | None, force: bool, later: bool) -> None:
     """Make a version the champion: NAME@VERSION, or of NAME the canary, else the candidate.
 
     With --canary it gets a share of the champion's requests, the same requests each time; again with another share, and
-    it grows or shrinks. Without, it gets all. A server takes it up when it starts the next time.
+    it grows or shrinks. Without, it gets all. Servers of yours that run with this registry take it up at once, unless
+    --later.
 
     \b
     Examples:
@@ -47,16 +52,21 @@ def promote(registry: Registry, reference: str, canary: float | None, force: boo
         version = promotion.start_canary(registry, reference, canary, force=force)
         click.echo(f"{version} gets {canary * 100:.4g}% of the requests")
         click.echo(f"for all: chorus models promote {version.name}; to end it: chorus models rollback {version.name}")
-        return
-    version = promotion.promote(registry, reference, force=force)
-    click.echo(f"{version} is the champion; to undo it: chorus models rollback {version.name}")
+    else:
+        version = promotion.promote(registry, reference, force=force)
+        click.echo(f"{version} is the champion; to undo it: chorus models rollback {version.name}")
+    if not later:
+        reach_servers(registry)
 
 
 @click.command()
 @click.argument("name")
+@LATER
 @with_registry
-def rollback(registry: Registry, name: str) -> None:
+def rollback(registry: Registry, name: str, later: bool) -> None:
     """End the canary of NAME, if it has one; else make its previous champion the champion again.
+
+    Servers of yours that run with this registry take it up at once, unless --later.
 
     \b
     Example:
@@ -64,8 +74,10 @@ def rollback(registry: Registry, name: str) -> None:
     """
     if (ended := promotion.end_canary(registry, name)) is not None:
         click.echo(f"{name}@{ended} is no canary any more: {registry.resolve(name)} gets all requests")
-        return
-    click.echo(f"{promotion.rollback(registry, name)} is the champion again")
+    else:
+        click.echo(f"{promotion.rollback(registry, name)} is the champion again")
+    if not later:
+        reach_servers(registry)
 
 
 @click.command()

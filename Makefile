@@ -5,7 +5,9 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: serve test bench chaos lint clean
+.PHONY: setup serve test bench chaos lint clean
+
+setup: $(INSTALLED)  ## set up .venv, and nothing else
 
 serve: $(INSTALLED)  ## train what the registry lacks, then serve chorus.toml
 	@$(BIN)/chorus train --missing

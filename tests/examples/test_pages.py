@@ -1,5 +1,6 @@
 """The pages of the examples, as `tests.pages` follows them."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -32,3 +33,9 @@ def test_every_command_of_the_page_does_what_it_says(
     page = (folder / "README.md").read_text()
     assert SERVE in page
     follow(page, folder, serve)
+
+
+def test_the_first_page_has_every_example() -> None:
+    listed = re.findall(r"^\| \[([\w-]+)\]\(\1\) \|", (EXAMPLES / "README.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(page.parent.name for page in EXAMPLES.glob("*/README.md"))
+    assert set(listed) == {*PAGES, "own-models"}

@@ -185,7 +185,7 @@ async def test_what_is_asked_of_an_ensemble_is_for_a_branch_that_is_one() -> Non
     vote, one = voted(a=Fake(sure(1)), b=Fake(sure(1))), serve("d", Fake(sure(1)))
     asked = replace(ones(), parameters=Parameters(quorum=1, members=("a",)))
     assert list((await routing(0, vote, one)(asked, deadline_after(1))).report.members) == ["a"]
-    with pytest.raises(InvalidRequest, match="'d' takes no quorum: it is one model"):
+    with pytest.raises(InvalidRequest, match="'d' takes no members: it is one model"):
         await routing(1, vote, one)(asked, deadline_after(1))
 
 

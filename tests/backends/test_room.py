@@ -69,5 +69,5 @@ def test_nobody_is_late_for_the_company_who_would_not_be_anyway(
         a, b = line
         if a * rows + b > SHARE * left:
             continue
-        dear = a + b / (fits + 1) >= LOSS * (a + b / most) * 0.999  # smaller would cost the others too much
+        dear = a + b / fits >= LOSS * (a + b / most) * 0.999  # smaller would cost the others too much
         assert a * fits + b <= SHARE * left * 1.001 or dear or fits <= 1

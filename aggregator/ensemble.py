@@ -18,6 +18,7 @@ from aggregator.rules import Rule
 from aggregator.subsets import Subsets
 from aggregator.tally import Frozen
 from aggregator.terms import Terms
+from backends.alarm import Alarm
 from backends.batching import Batching
 from backends.served import Served
 from models.deadline import Deadline, remaining
@@ -53,6 +54,7 @@ class Ensemble:
     ) -> None:
         self._signature = signature
         self._terms = terms
+        self._alarm = Alarm()
         self._early = rule.early and terms.min_agreement is None if terms.early is None else terms.early
         self._subsets = Subsets(
             members,
@@ -70,14 +72,14 @@ class Ensemble:
         subset = self._subsets.of(parameters)
         quorum = self._subsets.quorum(subset, parameters)
         early = self._early if parameters.early is None else parameters.early
-        loop = asyncio.get_running_loop()
-        rider = Rider(request, freeze_time(deadline), quorum, early, loop.create_future())
-        timer = loop.call_at(rider.deadline, rider.expire)
+        answer: asyncio.Future[Frozen] = asyncio.get_running_loop().create_future()
+        rider = Rider(request, freeze_time(deadline), quorum, early, answer)
+        self._alarm.on(rider)
         try:
             subset.join(rider)
             frozen = await rider.answer
         finally:
-            timer.cancel()
+            self._alarm.off(rider)
             subset.leave(rider)
             result_of(rider.answer)  # an error that nobody looked at, if the caller was cancelled meanwhile
         return self._response(rider, frozen)

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -34,6 +34,7 @@ class Caller:
     quorum: Quorum
     early: bool
     answer: asyncio.Future[Frozen]
+    group: "dict[Caller, None]" = field(default_factory=dict)  # those who wait on the same terms
 
 
 class Fanout:
@@ -136,12 +137,12 @@ class Fanout:
         if self._tally.heard or not group or next(iter(group)).answer.done():  # else it is told when the first is
             self._consider([caller])
         group[caller] = None
+        caller.group = group
 
     def leave(self, caller: Caller) -> None:
         """`caller` has its answer, or does not want it any more; after the last one the members are let go."""
-        group = self._callers[caller.quorum, caller.early]
-        del group[caller]
-        if not group:
+        del caller.group[caller]
+        if not caller.group:
             del self._callers[caller.quorum, caller.early]
         if not self._callers and self._tasks:
             self._let_go(result_of(caller.answer))

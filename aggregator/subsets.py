@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 import numpy as np
 
@@ -22,6 +23,8 @@ from models.errors import InvalidRequest
 from models.types import Array, InferRequest, Parameters
 
 KEPT = 64  # subsets: callers may name any of very many
+
+_ENABLED = attrgetter("enabled")
 
 
 class Subset:
@@ -159,7 +162,7 @@ class Subsets:
         return self._lighter(subset, share) if share else subset
 
     def _of(self, parameters: Parameters) -> Subset:
-        if parameters.members is None and all(state.enabled for state in self._states):
+        if parameters.members is None and all(map(_ENABLED, self._states)):
             return self._everyone
         due = tuple(index for index, member in enumerate(self._members) if _is_due(member))
         named = None if parameters.members is None else self._named(parameters.members)

@@ -299,10 +299,11 @@ class InferResponse:
 
 def alike(one: InferRequest, other: InferRequest) -> bool:
     """Whether the rows of both can be asked as one: their tensors differ in nothing but the number of rows."""
-    if one.inputs.keys() != other.inputs.keys():
-        return False
-    pairs = [(array, other.inputs[name]) for name, array in one.inputs.items()]
-    return all(mine.dtype == theirs.dtype and mine.shape[1:] == theirs.shape[1:] for mine, theirs in pairs)
+    for name, mine in one.inputs.items():
+        theirs = other.inputs.get(name)
+        if theirs is None or mine.dtype != theirs.dtype or mine.shape[1:] != theirs.shape[1:]:
+            return False
+    return len(one.inputs) == len(other.inputs)
 
 
 def joined(requests: Sequence[InferRequest]) -> InferRequest:

@@ -28,8 +28,10 @@ async def body_of(request: web.Request) -> bytes:
     if not memory.has_room(announced):
         raise Overloaded("overloaded: the memory for requests is nearly used up")
     if request.content.is_eof():  # as nearly always: it came with the headers
-        body = await request.read()
+        body = request.content.read_nowait()
         _hold(memory, request, len(body))
+        if len(body) > limits.max_body_bytes:
+            raise web.HTTPRequestEntityTooLarge(limits.max_body_bytes, len(body))
         return body
     return await _read(request, memory, limits.body_timeout)
 

@@ -19,6 +19,7 @@ from server.composition import Current
 from server.exchange import EXCHANGE
 from server.limits import LIMITS
 from server.recording import recorded
+from server.reply import Reply
 from server.switching import SWITCHING
 
 CURRENT: web.AppKey[Current] = web.AppKey("current", Current)
@@ -51,7 +52,7 @@ async def _v1(request: web.Request, served: Served) -> web.Response:
         body = await aside(
             size, kserve_v1.encode, response, signature, served.name, elapsed, explain=explain, drills=drills
         )
-    return web.Response(body=body, headers=_headers(response), content_type="application/json")
+    return Reply(body=body, headers=_headers(response), content_type="application/json")
 
 
 @recorded
@@ -75,10 +76,8 @@ async def infer_v2(request: web.Request) -> web.Response:
         )
     headers = _headers(response)
     if length is None:
-        return web.Response(body=body, headers=headers, content_type="application/json")
-    return web.Response(
-        body=body, headers={**headers, HEADER_LENGTH: str(length)}, content_type="application/octet-stream"
-    )
+        return Reply(body=body, headers=headers, content_type="application/json")
+    return Reply(body=body, headers={**headers, HEADER_LENGTH: str(length)}, content_type="application/octet-stream")
 
 
 def header_length_of(request: web.Request) -> int | None:

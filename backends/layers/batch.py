@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from backends.alarm import Alarm
 from backends.base import Backend
 from backends.batching import Batching
 from backends.doubt import Doubt, may_be_the_input
@@ -69,6 +70,7 @@ class Batch:
         self._clock = clock
         self._doubt = Doubt()
         self._cost = batching.cost()
+        self._alarm = Alarm()
         self._gathering: Gathering[Rider] = Gathering(
             self._depart, self._room, batching=batching, at_once=at_once, clock=clock
         )
@@ -90,14 +92,13 @@ class Batch:
         return await self._timed(request, deadline)
 
     async def _in_company(self, request: InferRequest, deadline: Deadline) -> InferResponse:
-        loop = asyncio.get_running_loop()
-        rider = Rider(request, deadline, loop.create_future())
+        rider = Rider(request, deadline, asyncio.get_running_loop().create_future())
         self._gathering.join(rider)
-        timer = loop.call_at(deadline, rider.expire)
+        self._alarm.on(rider)
         try:
             return await rider.answer
         finally:
-            timer.cancel()
+            self._alarm.off(rider)
             self._leave(rider)
 
     async def _timed(self, request: InferRequest, deadline: Deadline) -> InferResponse:

@@ -26,7 +26,7 @@ from server.switching import SWITCHING
 from server.values import Share
 
 MOST_SECONDS = 600.0
-ALLOWED = "[debug] drills = true in chorus.toml allows them"
+ALLOWED = "[debug] drills = true in chorus.toml allows them, after `chorus reload --restart`"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

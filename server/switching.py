@@ -26,6 +26,7 @@ class Switching:
         self._peers = peers
         self._tell = tell
         self._disabled: frozenset[str] = frozenset()
+        self._held: list[Held] = []
         self._turn = -1
         self._news = asyncio.Event()
         self._current: Current | None = None
@@ -35,8 +36,7 @@ class Switching:
     def hear(self, message: dict[str, Any]) -> None:
         """The supervisor says who is out of the vote now, and which drills are on."""
         word = msgspec.convert(message, Word)
-        self._disabled, self._turn = frozenset(word.disabled), word.turn
-        self.drills.hear(word.drills)
+        self._disabled, self._held, self._turn = frozenset(word.disabled), word.drills, word.turn
         self._put()
         self.introduced.set()
         self._news.set()
@@ -55,10 +55,11 @@ class Switching:
             self.apply(self._current.composition)
 
     def apply(self, composition: Composition) -> None:
-        """Take out of the vote of `composition` who is to be out of it, and nobody else; likewise of its drills."""
+        """Take out of the vote of `composition` who is to be out of it, and nobody else; likewise its drills."""
+        self.drills.hear(self._held if composition.drills else ())
         for name, served in composition.served.items():
             served.state.enabled = name not in self._disabled
-            served.state.drill = self.drills.at(name) if composition.drills else None
+            served.state.drill = self.drills.at(name)
 
     async def switch(self, name: str, *, enabled: bool) -> list[str]:
         """Take `name` out of the vote of all fronts, or back; who has not said in time that it has done so."""

@@ -143,7 +143,7 @@ def list_(url: str | None, as_json: bool) -> None:
     if as_json:
         echo_json(answer)
     elif not answer["allowed"]:
-        click.echo("no drills here; [debug] drills = true in chorus.toml allows them")
+        click.echo("no drills here; [debug] drills = true in chorus.toml allows them, after `chorus reload --restart`")
     elif not answer["drills"]:
         click.echo("no drill is on")
     else:

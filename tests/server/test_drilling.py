@@ -246,3 +246,44 @@ def test_a_model_in_the_front_itself_can_be_drilled_too(trained: Registry, tmp_p
         status, late = caller.ask("/v1/models/forest:predict", {"instances": [row], "parameters": {"timeout_ms": 100}})
         assert (status, late["code"]) == (504, "deadline_exceeded")
         caller.close()
+
+
+def test_it_goes_on_when_the_server_reloads_and_ends_where_none_are_allowed_any_more(
+    trained: Registry, tmp_path: Path, row: list[float]
+) -> None:
+    config = write_config(tmp_path, trained.path)
+    plain = config.read_text()
+    config.write_text(plain + "[debug]\ndrills = true\n")
+    with Running(config, tmp_path, "--workers", "2") as server:
+
+        def reload(*options: str) -> str:
+            done = subprocess.run(
+                [sys.executable, "-m", "server", "reload", "--config", str(config), *options],
+                env=os.environ | {"XDG_RUNTIME_DIR": str(tmp_path)},
+                capture_output=True, text=True, timeout=PATIENCE, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        def touched() -> list[dict[str, str]]:
+            callers = [Caller(server) for _ in range(6)]
+            said = [predict(caller, row)[1]["outcome"].get("drills", {}) for caller in callers]
+            for caller in callers:
+                caller.close()
+            return said
+
+        everywhere = [{"forest": "slow 1ms"}] * 6
+        caller = Caller(server)
+        begin(caller, "forest", fault="slow", delay_ms=1, for_s=500)
+        caller.close()
+        assert touched() == everywhere
+        forest = '"breast-cancer/forest"\n'
+        config.write_text(config.read_text().replace(forest, f"{forest}limit = 20\n"))
+        assert "forest" in reload()
+        assert touched() == everywhere
+        reload("--restart")
+        assert touched() == everywhere
+        config.write_text(plain)
+        reload("--restart")
+        assert not any(touched())
+        assert server.ask("/debug/drills")[1]["allowed"] is False

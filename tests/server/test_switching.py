@@ -95,7 +95,7 @@ async def test_a_new_composition_holds_them_if_it_allows_them() -> None:
     front.switching.apply(Composition(fresh, "a", drills=True))
     assert [one.state.drill is not None for one in fresh.values()] == [True, False]
     front.switching.apply(Composition(fresh, "a"))
-    assert fresh["a"].state.drill is None
+    assert (fresh["a"].state.drill, front.switching.drills.remaining()) == (None, [])
 
 
 async def test_a_supervisor_that_does_not_answer_is_missing() -> None:

@@ -88,7 +88,7 @@ def recovery_of(error: errors.ChorusError) -> float:
 
 def retry_after(recovery: float) -> int:
     """What a client is told to wait: not all may come back at once."""
-    return min(1 + random.randint(0, 2 * math.ceil(recovery)), LONGEST_RETRY_AFTER)  # noqa: S311 - jitter
+    return 1 + random.randint(0, min(2 * math.ceil(recovery), LONGEST_RETRY_AFTER - 1))  # noqa: S311 - jitter
 
 
 def problem_response(

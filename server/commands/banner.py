@@ -10,13 +10,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from server.commands.terminal import wide_console
+from server.composites import kind_of
+from server.consistency import parts_of
+from server.settings import Config
 from server.supervisor import Supervisor
 
 
 def announce(supervisor: Supervisor, seconds: float) -> None:
-    """A table of the backends and their states, and a command that asks the default model."""
+    """The backends and their states, what is made of them, and a command that asks the default model."""
     console = wide_console()
     console.print(table_of(supervisor))
+    if supervisor.plan.config.composites:
+        console.print("", composites_of(supervisor.plan.config))
     host, port = supervisor.listening.getsockname()[:2]
     near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - to be asked from here
     origin = f"http://[{near}]:{port}" if ":" in near else f"http://{near}:{port}"
@@ -39,6 +44,17 @@ def table_of(supervisor: Supervisor) -> Table:
         for process in workers or supervisor.fronts[:1]:
             state = escape(f"{process.phase} {process.trouble}".strip())
             table.add_row(*about, str(process.pid or "") if workers else "inline", state)
+    return table
+
+
+def composites_of(config: Config) -> Table:
+    """One row a composite: whom it asks."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("composition", "kind", "asks", ""):
+        table.add_column(heading)
+    for name, settings in config.composites.items():
+        default = "POST /predict" if name == config.default else ""
+        table.add_row(name, kind_of(settings).name, ", ".join(parts_of(settings)), default)
     return table
 
 

@@ -249,6 +249,13 @@ def test_what_there_is_is_told_of_every_kind(server: Running) -> None:
     assert (status, problem["detail"]) == (400, said)
 
 
+def test_what_is_made_of_backends_is_told_at_the_start(server: Running) -> None:
+    told = [line.split() for line in server.printed.splitlines()]
+    assert ["scored", "chain", "prepare,", "vote"] in told
+    assert ["shared", "split", "low,", "high"] in told
+    assert ["explained", "chain", "scored,", "explain", "POST", "/predict"] in told
+
+
 def test_a_disabled_part_fails_what_cannot_do_without_it(server: Running) -> None:
     shown = server.ask("/debug/backends/low/disable", b"", JSON)[1]
     try:

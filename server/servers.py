@@ -41,9 +41,18 @@ class Found:
         Raises:
             NotDone: it says why not, or has ended.
         """
-        with _connected(self.path) as connection:
-            connection.sendall(msgspec.json.encode(what) + b"\n")
-            yield from _lines(connection)
+        yield from lines_from(self.path, **what)
+
+
+def lines_from(path: Path, **asked: object) -> Iterator[dict[str, Any]]:
+    """What the server says whose socket is at `path`, line by line, to the last.
+
+    Raises:
+        NotDone: it says why not, or has ended.
+    """
+    with _connected(path) as connection:
+        connection.sendall(msgspec.json.encode(asked) + b"\n")
+        yield from _lines(connection)
 
 
 def servers() -> list[Found]:

@@ -10,6 +10,7 @@ from models.promotion import promote
 from models.registry import CHAMPION, Registry, Version, valid_name
 from server.commands.describing import application, describing, gives, takes
 from server.commands.models.place import with_registry
+from server.commands.models.reach import reach_servers
 from server.commands.terminal import wide_console
 
 
@@ -43,6 +44,7 @@ def add(registry: Registry, name: str, file: Path, alias: str | None, **given: A
     version = registry.add(manifest, files)
     if alias == CHAMPION:
         promote(registry, str(version))
+        reach_servers(registry)
     elif alias:
         registry.set_alias(name, alias, version.version)
     _report(registry, version, time.monotonic() - began)

@@ -22,9 +22,8 @@ from server.memory import Memory
 
 LINE = 0.25  # of the time that it has, a request may wait: in the line, and for the event loop before
 CALM_SECONDS = 1.0  # without a refusal, before it is first come, first served again;
-SHORT_SECONDS = (
-    0.01  # until then nobody waits for longer: a line that does not get shorter by itself only makes all late
-)
+SHORT_SECONDS = 0.01  # until then nobody waits for longer: a line that does not get shorter only makes all late
+LONG = 0.5  # of the line that there may be: members are left out before it is full
 NO_ROOM = ("shed", "overloaded")  # reasons of members that say so
 
 
@@ -53,6 +52,11 @@ class Lane:
     def has_room(self) -> bool:
         """Whether the next one need not wait."""
         return self.under_way < self.capacity.room and not self.line
+
+    @property
+    def longest_line(self) -> int:
+        """How many may wait."""
+        return max(1, self.capacity.room // 2)
 
     def is_refusing(self, now: float) -> bool:
         """Whether anyone was refused of late."""
@@ -165,7 +169,7 @@ class Admission:
     def _check_line(self, lane: Lane, deadline: Deadline, had: float) -> None:
         """Refuse who would wait in vain. Who need not wait may be in any hurry: it is answered by whoever can."""
         ahead, room = len(lane.line), lane.capacity.room
-        if ahead >= max(1, room // 2):
+        if ahead >= lane.longest_line:
             raise self._refusal(lane, "full", f"{lane.under_way} requests are under way and {ahead} wait")
         usual = lane.capacity.usual
         if usual is not None and usual * (1 + (ahead + 1) / room) > deadline - asyncio.get_running_loop().time():
@@ -178,7 +182,8 @@ class Admission:
             Refused: the line has grown too long meanwhile, or the turn has not come.
         """
         self._check_line(lane, deadline, had)
-        self._brown_out().press(self.clock())
+        if len(lane.line) >= LONG * lane.longest_line:
+            self._brown_out().press(self.clock())
         loop = asyncio.get_running_loop()
         turn = loop.create_future()
         lane.line.append(turn)

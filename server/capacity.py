@@ -15,12 +15,12 @@ STRETCH = 2.0  # times what it takes however few are under way is no overload ei
 MOST = 0.8  # up to this share of the time
 WINDOWS = 12  # how many of late say what that is,
 DIFFERENT = 1.15  # if they differ by so much
-START = 64
+START = 128
 WINDOW = 0.1  # seconds after which answers are looked at together,
 ENOUGH = 10  # if they are so many,
 LONGEST_WINDOW = 1.0  # or they have been gathered for so long
 STEP = 0.4  # of the way to what one window says is gone: a moment's trouble must not shut the door
-LEAST_CHANGE, MOST_CHANGE = 0.5, 1.5  # what one window can say
+LEAST_CHANGE, MOST_CHANGE = 0.5, 4.0  # what one window can say: where there is time in plenty, nobody should wait
 REFUSED = 2.0  # the pressure that an answer speaks of which had no room further in
 MEMORY = 0.3  # how much a window counts in what is known of the time that answers take
 

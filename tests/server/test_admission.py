@@ -190,7 +190,7 @@ async def enter(admission: Admission, name: str, deadline: Deadline) -> None:
 
 
 async def test_one_name_that_has_too_much_to_do_is_no_others_trouble() -> None:
-    door = Door()
+    door = Door(most=1000)
     tasks = [door.start(who) for who in "abcdef"]
     await settle()
     assert door.lane.refused["full"] == 3
@@ -241,9 +241,12 @@ async def test_brown_out_comes_before_refusals() -> None:
     door = Door(room=4)
     tasks = [door.start() for _ in range(5)]
     await settle()
+    assert door.admission.brown_out == 0  # half of the line is there yet
+    tasks.append(door.start())
+    await settle()
     assert 0 < door.admission.brown_out < 1
     assert not door.lane.refused
-    tasks += [door.start() for _ in range(2)]
+    tasks.append(door.start())
     await settle()
     assert door.lane.refused == {"full": 1}
     assert door.admission.brown_out == 1

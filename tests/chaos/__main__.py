@@ -12,7 +12,7 @@ import uvloop
 
 from benchmarks.chorus import registry_at
 from benchmarks.machine import machine
-from benchmarks.others import Others
+from benchmarks.others import FEW, Others
 from benchmarks.progress import words
 from models.provenance import revision
 from models.registry import Registry
@@ -73,8 +73,9 @@ def run(wanted: Sequence[Scenario], loops: Sequence[Loop], registry: Registry, *
         others = Others()
         found = {loop: outcome(scenario, registry, loop, quick=quick) for loop in loops}
         ok &= report.holds(found)
-        told[scenario.key] = report.lines(scenario, found, when)
-        click.echo(f"{report.whole(told[scenario.key])}\n{others}\n", err=True)
+        busy = f", others kept {cores:.1f} cores busy" if (cores := others.cores()) > FEW else ""
+        told[scenario.key] = report.lines(scenario, found, when + busy)
+        click.echo(f"{report.whole(told[scenario.key])}\n", err=True)
     click.echo(f"{machine()}\n\n{report.whole([line for lines in told.values() for line in lines])}")
     if write:
         report.write(PAGE, told, [scenario.key for scenario in scenarios()])

@@ -11,6 +11,8 @@ from aiohttp import web
 
 from server import slowness
 from server.bodies import body_of
+from server.composition import Composition, Current
+from server.inference import CURRENT
 from server.limits import Limits
 from server.load import bound
 from server.memory import MEMORY
@@ -48,6 +50,7 @@ async def served(listening: socket.socket, **limits: Any) -> AsyncIterator[web.A
     app = web.Application()
     bound(app, Limits(**limits))
     app[TRAFFIC] = Traffic()
+    app[CURRENT] = Current(Composition({}, ""))
     async with serving(app, [("POST", "/", length), ("GET", "/huge", huge)], listening):
         yield app
 

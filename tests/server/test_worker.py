@@ -102,7 +102,7 @@ def _proportional_mib(pid: int) -> float:
 
 def test_a_worker_ends_with_its_lifeline_and_when_asked(tmp_path: Path, counting: Running) -> None:
     """As a process of its own, without a supervisor: it says that it is ready, and why it cannot start."""
-    (plan,) = tmp_path.glob("chorus-*/plan.json")
+    (plan,) = tmp_path.glob("chorus-*/plan-1.json")
     for end in ("lifeline", "signal"):
         with _spawned(plan) as worker:
             assert said(worker) == {"ready": True}

@@ -5,6 +5,7 @@ time on asyncio's own, as the supervisor does: the processes that they start cho
 """
 
 import asyncio
+import gc
 import selectors
 from collections.abc import Callable
 
@@ -51,3 +52,9 @@ def pytest_asyncio_loop_factories(
     if item.get_closest_marker("sockets"):
         return {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop}
     return {"jumping": JumpingLoop}
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests are there to stay: looking them over for garbage would stop every loop, again and again."""
+    gc.collect()
+    gc.freeze()

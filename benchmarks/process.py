@@ -60,6 +60,7 @@ class Server:
         """
         assert self.process.stdout is not None
         watchdog = threading.Timer(READY_SECONDS, self.process.kill)
+        watchdog.daemon = True  # a signal that comes before it is cancelled must not wait for it
         watchdog.start()
         try:
             for line in self.process.stdout:

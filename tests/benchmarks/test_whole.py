@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import proc
-from benchmarks.process import Server, ServerFailed, wait_until_idle
+from benchmarks.process import READY_SECONDS, Server, ServerFailed, wait_until_idle
 from benchmarks.scenarios import SCENARIOS
 from models.registry import Registry
 from tests.running import PATIENCE, alive, until
@@ -55,6 +55,27 @@ def test_whatever_ends_it_no_server_is_left(trained: Registry, sign: signal.Sign
     finally:
         process.kill()
         process.communicate()
+
+
+INTERRUPTED_AT_ONCE = """
+import sys, threading
+from pathlib import Path
+from benchmarks import process
+
+class Interrupted(threading.Timer):
+    def start(self):
+        super().start()
+        sys.exit(143)  # as the handler of a signal does, before `origin` can cancel it
+
+process.threading.Timer = Interrupted
+with process.Server("silent", ["-c", "import time; time.sleep(99)"], Path(sys.argv[1])) as server:
+    server.origin
+"""
+
+
+def test_a_signal_while_a_server_starts_ends_it_at_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", INTERRUPTED_AT_ONCE, str(tmp_path)]
+    assert subprocess.run(command, cwd=ROOT, timeout=READY_SECONDS / 2, check=False).returncode == 143
 
 
 def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:

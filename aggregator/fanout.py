@@ -17,7 +17,7 @@ from aggregator.reaper import Reaper
 from aggregator.reports import Roll, roll_of
 from aggregator.tally import Frozen, Quorum, Tally, Verdict, Voice
 from backends.eager import begin
-from models.deadline import Deadline
+from models.deadline import Deadline, remaining
 from models.errors import BackendError, DeadlineExceeded, InvalidAnswer, InvalidRequest, Overloaded, RuleFailed
 from models.types import InferRequest, InferResponse
 
@@ -41,6 +41,8 @@ class Fanout:
     """Ask `members` at once, by `deadline`, from `start` on, and record into `tally` what they say.
 
     What is still out after a decided answer has `linger` seconds to finish into its connection and its statistics.
+    Members on trial, whose breakers leave them alone, are not waited for once the others are an answer, and have until
+    `deadline` to show whether they are well again: so a probe costs nobody any time.
     `heard` is told of each member that is done (its index, the seconds it took, its error if it failed) before any
     caller is; `ended` once everyone is heard or nobody waits any more. Those that are `spared` are not asked.
     """
@@ -60,7 +62,8 @@ class Fanout:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._question: tuple[InferRequest, Deadline] | None = (request, deadline)
+        self._question: InferRequest | None = request
+        self._deadline = deadline
         self._tally = tally
         self._members = members
         self._reaper = reaper
@@ -72,6 +75,7 @@ class Fanout:
         self.began = clock()
         self._callers: dict[tuple[Quorum, bool], dict[Caller, None]] = {}  # by their terms, in the order they came
         self._tasks: set[asyncio.Task[InferResponse]] = set()
+        self._trials: set[asyncio.Task[InferResponse]] = set()
         self._failing: frozenset[int] = frozenset()
         self._roll: tuple[tuple[Voice, ...], Roll] | None = None
 
@@ -79,24 +83,27 @@ class Fanout:
         """Ask the members, once: those first that take their time, for the others answer here and now."""
         if self._question is None:
             return
-        (request, deadline), self._question = self._question, None
+        request, self._question = self._question, None
         self.began = self._clock()
         for index in self._spared:
             self._tally.lose(index, Overloaded.fate, Overloaded.reason, 0.0)
         asked = [(index, one) for index, one in enumerate(self._members) if index not in self._spared]
+        self._tally.on_trial = frozenset(
+            [index for index, one in asked if not one.served.prompt and one.served.is_on_trial]
+        )
         for index, member in asked if self._wanted() else ():
             if not member.served.prompt:
-                self._await(index, self._loop.create_task(self._ask(request, index, deadline)))
+                self._await(index, self._loop.create_task(self._ask(request, index)))
         for index, member in asked:
             if member.served.prompt and self._wanted():
-                self._begin(index, self._ask(request, index, deadline))
+                self._begin(index, self._ask(request, index))
         if not self._tasks:
             self._ended()
 
-    def _ask(self, request: InferRequest, index: int, deadline: Deadline) -> Coroutine[Any, None, InferResponse]:
+    def _ask(self, request: InferRequest, index: int) -> Coroutine[Any, None, InferResponse]:
         member = self._members[index]
         needed = partial(self._needed, request, index) if member.served.retries else None
-        return member.ask(request, deadline, needed)
+        return member.ask(request, self._deadline, needed)
 
     def _wanted(self) -> bool:
         """Whether anyone still waits for more."""
@@ -115,6 +122,8 @@ class Fanout:
 
     def _await(self, index: int, task: asyncio.Task[InferResponse]) -> None:
         self._tasks.add(task)
+        if index in self._tally.on_trial:
+            self._trials.add(task)
         task.add_done_callback(partial(self._done, index))
 
     async def answer(self, rows: slice, deadline: Deadline, quorum: Quorum, *, early: bool) -> Frozen:
@@ -174,7 +183,11 @@ class Fanout:
         if last is not None and last.late:
             for index in sorted(self._tally.out):
                 self._told(index, last.elapsed, DeadlineExceeded("no answer by the deadline"))
-        self._reaper.adopt(self._tasks, linger=0.0 if last is None or last.late else self._linger)
+        if last is None or last.late:
+            self._reaper.adopt(self._tasks, linger=0.0)
+        else:
+            self._reaper.adopt(self._tasks - self._trials, linger=self._linger)
+            self._reaper.adopt(self._tasks & self._trials, linger=remaining(self._deadline))
         self._ended()
 
     def _done(self, index: int, task: asyncio.Task[InferResponse]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from aggregator.measures import agreement, entropy
 from aggregator.rules import Rule
+from models.errors import BreakerOpen
 from models.types import ALL_ROWS, Array, Fate, Report, Status
 
 Verdict = Literal["complete", "decided", "partial", "impossible"]
@@ -78,7 +79,7 @@ class Tally:
 
     `weights` (m,) are integers, as `aggregator.weights.integer_weights` makes them. Who has answered or is lost has had
     its say: what comes of it later changes nothing. Rules look at each row by itself, so what they say of all rows is
-    worked out once and holds for each caller's.
+    worked out once and holds for each caller's. The votes of those `on_trial` count, but are not waited for.
     """
 
     def __init__(self, rule: Rule, weights: Array, *, rows: int, classes: int) -> None:
@@ -89,6 +90,7 @@ class Tally:
         self._votes = np.zeros((members, rows))
         self._voices: list[Voice | None] = [None] * members
         self._out = set(range(members))
+        self.on_trial: frozenset[int] = frozenset()
         self._answered: set[int] = set()
         self._pool: Pool | None = None  # of all rows, until someone else is heard
         self._settled: Array | None = None
@@ -139,11 +141,14 @@ class Tally:
             return "impossible"
         if not self._out:
             return "complete" if len(self._answered) == len(self._voices) else "partial"
-        return None
+        return "partial" if self._out <= self.on_trial and self._met(quorum) else None
 
     def can_lose(self, members: Set[int], quorum: Quorum) -> bool:
-        """Whether `quorum` would still be within reach if `members`, who are still out, were lost."""
-        return quorum.met_by(self._answered | self._out - members, self._weight)
+        """Whether `quorum` would still be within reach if `members`, who are still out, were lost.
+
+        Nobody counts on those who are on trial.
+        """
+        return quorum.met_by(self._answered | self._out - members - self.on_trial, self._weight)
 
     def decided(self, rows: slice, quorum: Quorum) -> Verdict | None:
         """`decided` if the quorum is met and no answer still out could change the label of any of `rows`."""
@@ -169,10 +174,12 @@ class Tally:
         )
 
     def _heard(self, elapsed: float, late: bool) -> tuple[Voice, ...]:
-        """Everyone's voice: who is still out is late, or not needed any more."""
+        """Everyone's voice: who is still out is late, or not needed any more, or was never counted on."""
         if self._voices_at is None or self._voices_at[:2] != (elapsed, late):
             out = Voice("late", "timeout", elapsed) if late else Voice("unneeded", "", elapsed)
-            self._voices_at = (elapsed, late, tuple(voice or out for voice in self._voices))
+            tried = out if late else Voice(BreakerOpen.fate, BreakerOpen.reason, elapsed)
+            voices = [voice or (tried if member in self.on_trial else out) for member, voice in enumerate(self._voices)]
+            self._voices_at = (elapsed, late, tuple(voices))
         return self._voices_at[2]
 
     def _pooled(self, rows: slice) -> tuple[Pool, slice]:

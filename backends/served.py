@@ -100,6 +100,16 @@ class Served:
             return any(one.there for one in self.replicas)
         return self.state.phase == "ready"
 
+    @property
+    def is_on_trial(self) -> bool:
+        """Whether its breakers leave it alone: a call to it is refused, or shows whether it answers again."""
+        if not self.state.enabled:
+            return False
+        if self.answerable is not None:
+            return not self.is_there and self.answerable(lambda part: part.is_there or part.is_on_trial)
+        running = [one.circuit.closed for one in self.replicas if one.state.phase == "ready"]
+        return bool(running) and not any(running)
+
     def deadline(self, received: float, timeout: float | None, longest: float) -> Deadline:
         """The deadline of a request whose headers were read at `received`, on the loop's clock."""
         return Deadline(received + min(timeout or self.timeout, longest))

@@ -69,6 +69,34 @@ def test_a_quorum_out_of_reach_is_known_at_once(quorum: Quorum, lost: list[int])
     assert votes.verdict(ALL, quorum, early=True) == "impossible"
 
 
+def test_who_is_on_trial_is_waited_for_only_where_the_quorum_needs_it() -> None:
+    votes = tally()
+    votes.on_trial = frozenset([2])
+    votes.record(0, sure(1), 0.1)
+    assert votes.verdict(ALL, MAJORITY, early=False) is None
+    votes.record(1, sure(1), 0.1)
+    assert votes.verdict(ALL, MAJORITY, early=False) == "partial"
+    assert votes.verdict(ALL, Quorum(3, 0.0), early=False) is None
+    votes.record(2, sure(1), 0.1)
+    assert votes.verdict(ALL, MAJORITY, early=False) == "complete"
+
+
+def test_nobody_counts_on_who_is_on_trial() -> None:
+    votes = tally()
+    assert votes.can_lose({0}, MAJORITY)
+    votes.on_trial = frozenset([2])
+    assert not votes.can_lose({0}, MAJORITY)
+
+
+@pytest.mark.parametrize(("late", "reason"), [(True, "timeout"), (False, "breaker_open")])
+def test_who_is_on_trial_and_out_was_left_alone_unless_the_deadline_has_come(late: bool, reason: str) -> None:
+    votes = tally()
+    votes.on_trial = frozenset([2])
+    votes.record(0, sure(1), 0.1)
+    frozen = votes.freeze(ALL, "partial", elapsed=0.5, late=late)
+    assert [voice.reason for voice in frozen.voices] == ["", "timeout" if late else "", reason]
+
+
 @pytest.mark.parametrize(("late", "fate"), [(True, "late"), (False, "unneeded")])
 def test_who_is_still_out_is_late_at_the_deadline_and_unneeded_before(late: bool, fate: str) -> None:
     votes = tally()

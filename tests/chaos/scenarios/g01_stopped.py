@@ -5,28 +5,30 @@ from collections.abc import Awaitable, Callable
 
 from benchmarks.claims import Claim
 from tests.chaos.faults import Faults
-from tests.chaos.figures import measured, share, timed
+from tests.chaos.figures import measured, number, share, timed
 from tests.chaos.remotes import FIVE, ROW, remotes
-from tests.chaos.runs import all_answered, typical_ms
+from tests.chaos.runs import all_answered, fates, typical_ms
 from tests.chaos.scenario import Scenario, Stage
 from tests.chaos.site import Site
 from tests.chaos.tables import DEADLINE_MS, five
 
 LOST = "forest"
 PATIENT_MS = 1000  # where no time is asserted, a machine that is busy should not matter
+FAR_LOST = "a"
+IN_A_ROW = 5  # are late, and its breaker opens; with them are those that were under way
 SETTLED_S = 10  # after so long its breaker is open for longer than a deadline
 
 
 async def stopped_worker(stage: Stage) -> list[Claim]:
     """A worker gets SIGSTOP, and nobody replaces it."""
     async with stage.serve(five(timeout_ms=stage.size(DEADLINE_MS, PATIENT_MS))) as site:
-        return await _compared(stage, site, lambda: site.signal(signal.SIGSTOP, LOST))
+        return await _compared(stage, site, LOST, lambda: site.signal(signal.SIGSTOP, LOST))
 
 
 async def replaced_worker(stage: Stage) -> list[Claim]:
     """The same as it is by default: the supervisor sees it, and replaces the worker."""
     async with stage.serve(five(timeout_ms=stage.size(DEADLINE_MS, PATIENT_MS)), hung_ms=5000) as site:
-        claims = await _compared(stage, site, lambda: site.signal(signal.SIGSTOP, LOST), degraded=False)
+        claims = await _compared(stage, site, LOST, lambda: site.signal(signal.SIGSTOP, LOST), degraded=False)
         await site.until("ready", LOST)
         return claims
 
@@ -40,15 +42,15 @@ async def black_hole(stage: Stage) -> list[Claim]:
         await site.until("ready", *FIVE)
 
         async def lose() -> None:
-            far.ways["a"].faults = Faults(hole=True)
+            far.ways[FAR_LOST].faults = Faults(hole=True)
 
-        return await _compared(stage, site, lose)
+        return await _compared(stage, site, FAR_LOST, lose)
 
 
 async def _compared(
-    stage: Stage, site: Site, lose: Callable[[], Awaitable[None]], *, degraded: bool = True
+    stage: Stage, site: Site, lost: str, lose: Callable[[], Awaitable[None]], *, degraded: bool = True
 ) -> list[Claim]:
-    """Before and after one is lost; where it stays lost every answer after that is `degraded`."""
+    """Before and after `lost` is; where it stays lost every answer after that is `degraded`."""
     rate, healthy_s, lost_s = stage.size((100, 20, 60), (40, 1, 3))
     healthy = await site.drive(rate, healthy_s)
     await lose()
@@ -62,6 +64,7 @@ async def _compared(
         share("degraded before", healthy.degraded, healthy.statuses[200], most=0),
         timed("p99", p99, most=DEADLINE_MS + 25),
         timed("the latest", longest, most=DEADLINE_MS + 100),
+        number("answers that had waited for it", fates(run, lost, "late"), most=rate * DEADLINE_MS // 1000 + IN_A_ROW),
     ]
     if usual and later:
         claims.append(measured("p50 once its breaker is open, of that before", later / usual, most=1.1))

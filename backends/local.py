@@ -31,7 +31,8 @@ class Local:
     """Run a model in `executor`, its own single thread, in chunks of about 50 ms; tiny calls run where they come in.
 
     Its answers to those come without any waiting. What was cancelled while it waited for the thread, or whose deadline
-    passed, is not run. A call takes `seconds` at most, if given.
+    passed, is not run; nor, where others wait, what would be late when it is done. A call takes `seconds` at most, if
+    given.
 
     Raises:
         DeadlineExceeded: the deadline came while the thread was at it; what it is at ends by itself.
@@ -54,6 +55,7 @@ class Local:
         self._clock = clock
         self._reach = 0.0  # the most rows of a call, of late
         self._queue: deque[Future[dict[str, Array]]] = deque()
+        self._last = 0  # the number of the last job
 
     async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
         if not self._busy() and self._is_tiny(request.rows):
@@ -89,7 +91,8 @@ class Local:
     async def _run(self, inputs: dict[str, Array], deadline: Deadline, stopwatch: Stopwatch | None) -> dict[str, Array]:
         if len(self._queue) >= MAX_QUEUE:
             raise Overloaded(f"{len(self._queue)} chunks wait for the model's thread")
-        job = self._executor.submit(self._unless_late, inputs, to_monotonic_ns(deadline), stopwatch)
+        self._last += 1
+        job = self._executor.submit(self._unless_late, inputs, self._last, to_monotonic_ns(deadline), stopwatch)
         self._queue.append(job)
         try:
             return await within(job, deadline)
@@ -113,12 +116,17 @@ class Local:
         expected = self.cost.predict(rows)
         return expected is not None and expected < ON_LOOP_SECONDS
 
-    def _unless_late(self, inputs: dict[str, Array], expiry: int, stopwatch: Stopwatch | None) -> dict[str, Array]:
+    def _unless_late(
+        self, inputs: dict[str, Array], number: int, expiry: int, stopwatch: Stopwatch | None
+    ) -> dict[str, Array]:
         if stopwatch is not None:
             stopwatch.lap("wait")
-        if time.monotonic_ns() >= expiry:
+        rows, left = len(next(iter(inputs.values()))), (expiry - time.monotonic_ns()) / 1e9
+        if left <= 0:
             raise LateInQueue("the deadline passed before the model was free")
-        outputs = self._timed(inputs, len(next(iter(inputs.values()))))
+        if number != self._last and left < (self.cost.predict(rows) or 0.0):  # whoever comes next may have more
+            raise LateInQueue("the model was free too late for an answer")
+        outputs = self._timed(inputs, rows)
         if stopwatch is not None:
             stopwatch.lap("model")
         return outputs

@@ -320,6 +320,28 @@ async def test_a_tiny_call_whose_deadline_has_passed_is_not_run_either() -> None
     assert len(model.seen) == 1
 
 
+async def test_what_would_be_late_when_it_is_done_is_not_run_while_others_wait() -> None:
+    model, thread = First(), ByHand()
+    backend = await learned(model, thread, taking(1.0), 1)
+    hurried, next_one = (
+        asyncio.create_task(backend(numbered(1, first), deadline_after(seconds)))
+        for first, seconds in ((7, 0.5), (8, 5))
+    )
+    await thread.run()
+    with pytest.raises(LateInQueue, match="too late for an answer"):
+        await hurried
+    assert (await next_one).outputs[PREDICTIONS] == 8
+    assert model.seen == [[0], [8]]
+
+
+async def test_but_it_is_while_nobody_else_does_for_it_may_be_faster_now() -> None:
+    model, thread = First(), ByHand()
+    backend = await learned(model, thread, taking(1.0), 1)
+    hurried = asyncio.create_task(backend(numbered(1, 7), deadline_after(0.5)))
+    await thread.run()
+    assert (await hurried).outputs[PREDICTIONS] == 7
+
+
 async def test_no_chunk_is_begun_after_the_deadline() -> None:
     model, thread = First(), ByHand()
     task = asyncio.create_task(Local(model, thread)(numbered(2 * FIRST_CHUNK_ROWS), deadline_after(1)))

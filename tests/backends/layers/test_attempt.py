@@ -11,7 +11,7 @@ from backends.latency import Latency
 from backends.layers.attempt import Attempt
 from backends.layers.timeout import Timeout
 from backends.statistics import Statistics
-from models.deadline import deadline_after
+from models.deadline import Deadline, deadline_after
 from models.errors import (
     BackendError,
     ConnectFailed,
@@ -29,7 +29,7 @@ from models.errors import (
     Starved,
 )
 from models.stopwatch import Stopwatch
-from models.types import InferRequest
+from models.types import InferRequest, InferResponse
 from tests.fakes import Fake, now, ones, settle, sure
 
 USUAL = 0.1
@@ -155,6 +155,52 @@ async def test_no_answer_in_less_is_starved_and_says_nothing() -> None:
     assert (error.fate, error.reason) == ("late", "starved")
     assert tried.blamed == 0
     assert tried.told == ([], [USUAL / 2])
+
+
+class OneByOne:
+    """Answers after 0.1 s for each call before it and its own, as one thread does; it can stop."""
+
+    def __init__(self) -> None:
+        self._free = 0.0
+        self.stopped = False
+
+    async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
+        self._free = max(self._free, now()) + USUAL
+        return await Fake(sure(1), delay=9 if self.stopped else self._free - now())(request, deadline)
+
+
+async def test_one_that_waits_for_those_before_it_is_not_to_blame_for_being_late() -> None:
+    tried = Tried(OneByOne(), failures=0)
+    for _ in range(1000):
+        tried.latency.add(1, USUAL)
+    waiting = []
+    for _ in range(20):  # one every 10 ms
+        waiting.append(asyncio.create_task(tried(5 * USUAL)))
+        await asyncio.sleep(USUAL / 10)
+    errors = [await one for one in waiting]
+    assert [type(error) for error in errors if error is not None] == [DeadlineExceeded] * 15
+    assert tried.circuit.closed
+    assert tried.circuit.in_a_row == 0
+
+
+async def test_one_that_nobody_was_answered_before_is() -> None:
+    tried = Tried(inner := OneByOne(), failures=0)
+    assert await tried() is None
+    inner.stopped = True
+    for _ in range(5):
+        assert await tried() is not None
+    assert not tried.circuit.closed
+
+
+async def test_nor_does_it_help_that_others_are_answered_which_came_after_it() -> None:
+    """As of a server of which one process hangs."""
+    tried = Tried(Fake(sure(1), delay=9), failures=0)
+    lost = asyncio.create_task(tried())
+    await asyncio.sleep(USUAL)
+    tried.layer.inner = Fake(sure(1), delay=USUAL)
+    assert await tried() is None
+    assert await lost is not None
+    assert tried.circuit.in_a_row == 1
 
 
 async def test_a_tiny_deadline_never_opens_a_breaker() -> None:

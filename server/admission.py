@@ -199,6 +199,7 @@ class Admission:
             raise
         finally:
             timer.cancel()
+            del turn  # a refusal knows the frames that it came through: with it in one of them it were a circle
 
     def _patience(self, lane: Lane, deadline: Deadline, had: float) -> float:
         if lane.is_refusing(self.clock()):

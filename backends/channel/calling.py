@@ -167,6 +167,8 @@ class Line(asyncio.Protocol):
         except asyncio.CancelledError:
             self._let_go(number)
             raise
+        finally:
+            del answer  # an error knows the frames that it came through: with it in one of them it were a circle
 
     def _let_go(self, number: int) -> None:
         """Nobody waits any more; what comes nevertheless is dropped."""

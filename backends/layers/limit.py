@@ -96,6 +96,7 @@ class Limit:
         finally:
             self._statistics.queued -= 1
             timer.cancel()
+            del turn  # an error knows the frames that it came through: with it in one of them it were a circle
         if self._latency is not None and remaining(deadline) < self._latency.typical(rows):
             self._pass_on()
             raise LateInQueue("its turn came too late for an answer")

@@ -1,6 +1,7 @@
 """Who is let in, who waits, and who is told at once that it would be in vain."""
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from models.errors import DeadlineExceeded, InvalidRequest, Overloaded
 from server.admission import CALM_SECONDS, LINE, SHORT_SECONDS, Admission, Refused
 from server.capacity import START
 from server.lag import TICKS
+from tests.circles import no_errors_in_circles
 from tests.fakes import Fake, now, ones, settle, sure
 
 D = 1.0
@@ -75,6 +77,18 @@ async def test_nobody_waits_longer_than_a_share_of_its_time() -> None:
     assert now() == pytest.approx(LINE * D)
     assert door.admission.inside == 2
     for one in asked[:2]:
+        one.cancel()
+
+
+@pytest.mark.parametrize("codes", [Counter(waited=3), Counter(full=4, waited=1)])
+async def test_who_is_refused_leaves_nothing_for_the_garbage_collector(codes: "Counter[str]") -> None:
+    door = Door(room=2 if "full" in codes else 6)
+    under_way = [door.start() for _ in range(door.lane.capacity.room)]
+    await settle()
+    with no_errors_in_circles():
+        await asyncio.gather(*(door.start() for _ in range(codes.total())))
+    assert door.lane.refused == codes
+    for one in under_way:
         one.cancel()
 
 

@@ -23,6 +23,7 @@ from models.errors import (
     Overloaded,
     RemoteOverloaded,
 )
+from tests.circles import no_errors_in_circles
 
 pytestmark = pytest.mark.sockets
 
@@ -285,6 +286,16 @@ async def test_what_is_raised_there_is_raised_here(path: str, raised: Exception,
     async with connected(path, failing) as channel:
         assert await outcome(said(channel, b"fail")) is kind
         assert await said(channel, b"go on") == b"go on"
+
+
+async def test_what_is_raised_leaves_nothing_for_the_garbage_collector(path: str) -> None:
+    async def failing(kind: int, payload: memoryview, deadline: Deadline) -> Sequence[Buffer]:
+        raise Overloaded("full")
+
+    async with connected(path, failing) as channel:
+        with no_errors_in_circles():
+            for _ in range(3):
+                assert await outcome(said(channel, b"fail")) is RemoteOverloaded
 
 
 async def test_calls_beyond_the_bound_are_refused_on_either_side(path: str) -> None:

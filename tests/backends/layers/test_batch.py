@@ -15,6 +15,7 @@ from models.deadline import Deadline, deadline_after
 from models.errors import ConnectFailed, DeadlineExceeded, InvalidAnswer, LateInQueue, ModelFailed, Overloaded
 from models.stopwatch import Stopwatch
 from models.types import PREDICTIONS, Array, InferRequest, InferResponse, Report
+from tests.circles import no_errors_in_circles
 from tests.fakes import now, settle
 
 POISON = -1.0
@@ -123,6 +124,16 @@ async def test_a_deadline_that_comes_before_the_batch_has_left_is_late_in_the_qu
     assert (now(), batch.batching.waiting) == (1.5, 1)
     await asyncio.gather(first, late)
     assert model.calls == [[0], [1], [3]]
+
+
+async def test_nor_is_anything_left_of_who_has_waited_in_vain() -> None:
+    batch = await taught(batched(Model()))
+    with no_errors_in_circles():
+        first, soon = begin(batch, (ask(1), 50), (ask(2), 0.5))
+        with pytest.raises(LateInQueue):
+            await soon
+        await first
+        del first, soon
 
 
 async def test_who_hangs_up_while_it_gathers_is_not_asked_for() -> None:

@@ -8,6 +8,7 @@ from backends.latency import Latency
 from backends.layers.limit import Limit
 from models.deadline import deadline_after
 from models.errors import LateInQueue, Overloaded, RemoteOverloaded
+from tests.circles import no_errors_in_circles
 from tests.fakes import Fake, now, ones, settle, sure
 
 
@@ -40,6 +41,18 @@ async def test_a_deadline_ends_the_wait() -> None:
     assert now() == 1
     await first
     assert len(inner.calls) == 1
+
+
+async def test_nor_is_anything_left_of_who_has_waited_in_vain() -> None:
+    limited = Limit(Fake(sure(1), delay=4), bound=Bound(1), waiting=1)
+    first = asyncio.create_task(limited(ones(), deadline_after(9)))
+    await settle()
+    with no_errors_in_circles():
+        waiting = asyncio.create_task(limited(ones(), deadline_after(1)))
+        await asyncio.wait([waiting])
+        assert isinstance(waiting.exception(), LateInQueue)
+        del waiting
+    await first
 
 
 async def test_a_cancelled_call_leaves_the_line() -> None:

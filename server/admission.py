@@ -22,7 +22,7 @@ from server.memory import Memory
 
 LINE = 0.25  # of the time that it has, a request may wait: in the line, and for the event loop before
 CALM_SECONDS = 1.0  # without a refusal, before it is first come, first served again;
-SHORT_SECONDS = 0.01  # until then nobody waits for longer: a line that does not get shorter only makes all late
+SHORT_SECONDS = 0.005  # until then nobody waits for longer: a line that does not get shorter only makes all late
 LONG = 0.5  # of the line that there may be: members are left out before it is full
 NO_ROOM = ("shed", "overloaded")  # reasons of members that say so
 

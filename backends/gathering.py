@@ -1,7 +1,9 @@
 """Who leaves together, and when: concurrent calls gather while others are under way, and leave as one batch.
 
 While nothing is under way nobody waits. Else the next batch leaves when the last one is back, or when it has been under
-way for longer than batches of late were: one that takes its time does not hold up those who come after it.
+way for longer than batches of late were: one that takes its time does not hold up those who come after it. Several who
+could leave stay for a few rounds of the event loop more, as long as each brings others: who asked at the same time may
+be read in different rounds, and a batch costs hardly more than one of them.
 """
 
 import asyncio
@@ -18,6 +20,7 @@ from models.types import InferRequest, alike
 
 UNDER_WAY = 8  # batches at once
 REMEMBERED = 15  # batches whose durations say how long one takes
+MORE_ROUNDS = 3  # of the event loop, at most
 TICK = 0.001  # seconds: uvloop's timers are in whole milliseconds, and may come early by as much
 NEVER = float("inf")
 
@@ -79,6 +82,8 @@ class Gathering(Generic[R]):
         self._last = 0
         self._durations: deque[float] = deque(maxlen=REMEMBERED)
         self._scheduled: asyncio.Handle | None = None
+        self._rounds = 0  # in which others came
+        self._in_last_round = 1  # how many waited then; for one alone nobody is expected
 
     @property
     def idle(self) -> bool:
@@ -86,7 +91,7 @@ class Gathering(Generic[R]):
         return not self._waiting and len(self._under_way) < self._at_once
 
     def join(self, rider: R) -> None:
-        """Wait for the next batch, with all who come in this round of the event loop.
+        """Wait for the next batch, with all who come about now.
 
         Raises:
             Overloaded: too many wait already.
@@ -174,11 +179,21 @@ class Gathering(Generic[R]):
 
     def _leave(self) -> None:
         self._scheduled = None
+        if self._more_are_coming():
+            self._scheduled = asyncio.get_running_loop().call_soon(self._leave)
+            return
+        self._rounds, self._in_last_round = 0, 1
         self._forget_overdue(self._clock())
         if self._waiting and len(self._under_way) < self._most:
             riders = self._next_batch()
             self._depart(riders, self.begin(sum(rider.rows for rider in riders)))
         self._schedule()
+
+    def _more_are_coming(self) -> bool:
+        if self._rounds == MORE_ROUNDS or len(self._waiting) <= self._in_last_round:
+            return False
+        self._rounds, self._in_last_round = self._rounds + 1, len(self._waiting)
+        return True
 
     def _next_batch(self) -> list[R]:
         """As many as there is room for, of those who wait: the first, and whoever can go with it."""

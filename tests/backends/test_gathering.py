@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backends.batching import Batching
-from backends.gathering import UNDER_WAY, Gathering
+from backends.gathering import MORE_ROUNDS, UNDER_WAY, Gathering
 from models.errors import Overloaded
 from models.types import InferRequest
 from tests.fakes import now, ones, settle
@@ -74,6 +74,30 @@ async def test_who_finds_nobody_leaves_at_once_with_all_who_come_at_the_same_mom
     assert station.left == []
     await settle()
     assert (station.rows, station.times) == ([[1, 2, 3]], [0])
+
+
+async def test_one_alone_leaves_in_the_next_round_of_the_loop() -> None:
+    station = Station()
+    station.join(One(1))
+    await asyncio.sleep(0)
+    station.join(One(2))
+    assert station.rows == [[1]]
+
+
+async def test_several_stay_as_long_as_each_round_of_the_loop_brings_more_but_not_for_ever() -> None:
+    station = Station()
+    station.join(One(1), One(1))
+    for _ in range(2):
+        await asyncio.sleep(0)
+        station.join(One(1))
+    await settle()
+    assert station.rows == [[1] * 4]
+    station.back(-1)
+    station.join(One(2), One(2))
+    for _ in range(2 * MORE_ROUNDS):
+        await asyncio.sleep(0)
+        station.join(One(2))
+    assert station.rows[1] == [2] * (2 + MORE_ROUNDS)
 
 
 async def test_while_one_is_under_way_the_next_gathers_and_leaves_when_it_is_back() -> None:

@@ -63,7 +63,7 @@ class Rider:
         """Wait no longer."""
         if self.fanout is not None and self._caller is not None:
             self.fanout.leave(self._caller)
-            self._caller = None
+            self.fanout = self._caller = None  # the batch refers to its riders
 
     def expire(self) -> None:
         """The deadline has come."""
@@ -189,7 +189,7 @@ class Batches:
         again = riders[: doubt.worth_asking(self._clock(), len(riders))]
         for rider in again:
             rider.leave()
-            rider.fanout, rider.doubt = None, doubt
+            rider.doubt = doubt
         self._gathering.rejoin(again)
 
 

@@ -77,12 +77,11 @@ class Ensemble:
         self._alarm.on(rider)
         try:
             subset.join(rider)
-            frozen = await rider.answer
+            return self._response(rider, await rider.answer)
         finally:
             self._alarm.off(rider)
             subset.leave(rider)
             result_of(rider.answer)  # an error that nobody looked at, if the caller was cancelled meanwhile
-        return self._response(rider, frozen)
 
     def answerable(self, ready: Callable[[Served], bool]) -> bool:
         """Whether those of its members that are `ready` meet the quorum of a request that asks for nothing special."""

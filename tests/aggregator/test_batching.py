@@ -1,6 +1,7 @@
 """Requests that share a fan-out: each keeps its own deadline, quorum, early answer and fate, and harms nobody."""
 
 import asyncio
+import gc
 from dataclasses import replace
 
 import numpy as np
@@ -238,3 +239,17 @@ async def test_rows_that_together_are_too_many_leave_in_two_batches() -> None:
     answers = await asyncio.gather(*(ensemble(row(1, 0), deadline_after(50)) for _ in range(3)))
     assert member.rows == [4, 2]
     assert all(labels(one) == [1, 0] for one in answers)
+
+
+async def test_what_a_batch_leaves_behind_goes_without_the_garbage_collector() -> None:
+    ensemble = together(a=Reads(), b=Reads(1), c=Reads(2))
+    gc.collect()
+    gc.disable()  # else it may run meanwhile, and leave nothing to find
+    try:
+        answers = await asyncio.gather(*(ensemble(row(value), deadline_after(50)) for value in (0, 1, 2)))
+        assert [labels(answer) for answer in answers] == [[0], [1], [1]]
+        del answers
+        await settle()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -82,6 +82,12 @@ async def drip() -> AsyncIterator[bytes]:
         yield b" "
 
 
+async def silence() -> AsyncIterator[bytes]:
+    """Nothing, for as long as anybody waits."""
+    await asyncio.Event().wait()
+    yield b""
+
+
 async def bomb() -> AsyncIterator[bytes]:
     """Little that becomes much."""
     async for piece in said(_bomb(), "Content-Type: application/json", "Content-Encoding: gzip")():

@@ -6,7 +6,9 @@ nothing, and the next is asked; if none is left, the answer of the stage before 
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from aggregator.ensemble import Ensemble, Terms
 from aggregator.measures import entropy

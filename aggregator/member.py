@@ -1,7 +1,9 @@
 """A backend in an ensemble: its name, its weight, how it is fed and how its labels are read."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from backends.alignment import aligned, order_of
 from backends.feeding import Feed, feed_of, union_of

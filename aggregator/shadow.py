@@ -8,10 +8,11 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
+from msgspec.structs import replace
 
 from aggregator.comparison import compared
 from aggregator.member import Member

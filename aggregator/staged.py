@@ -1,7 +1,9 @@
 """The reports of a cascade's stages as the one report that leaves with its answer."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from aggregator.member import Member
 from aggregator.stages import Stages

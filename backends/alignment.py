@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 
 from backends.feeding import Feed, feed_of, union_of
@@ -20,13 +21,15 @@ class Aligned:
 
     def asked(self, request: InferRequest) -> InferRequest:
         """`request` with the inputs that it takes."""
-        return request if self.feed is None else replace(request, inputs=self.feed(request.inputs))
+        return request if self.feed is None else msgspec.structs.replace(request, inputs=self.feed(request.inputs))
 
     def answered(self, response: InferResponse) -> InferResponse:
         """`response` with its labels in the common order."""
         if self.order is None:
             return response
-        return replace(response, outputs={PROBABILITIES: response.outputs[PROBABILITIES][:, self.order]})
+        return msgspec.structs.replace(
+            response, outputs={PROBABILITIES: response.outputs[PROBABILITIES][:, self.order]}
+        )
 
 
 def aligned(served: Sequence[Served], more: Sequence[TensorSpec] = ()) -> tuple[Signature, tuple[Aligned, ...]]:

@@ -7,11 +7,12 @@ closed by whoever composes.
 import errno
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import aiohttp
 import msgspec
+from msgspec.structs import replace
 
 from models.answers import validated
 from models.calibration import tempered

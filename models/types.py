@@ -6,12 +6,14 @@ probabilities, so nothing carries labels along; codecs add them at the edge.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from models.stopwatch import Stopwatch
@@ -107,8 +109,7 @@ class Parameters:
 NO_PARAMETERS = Parameters()
 
 
-@dataclass(frozen=True, slots=True)
-class InferRequest:
+class InferRequest(msgspec.Struct, frozen=True):
     """Named tensors with `rows` rows each. `trace` is the caller's W3C `traceparent`, passed on as it came.
 
     `extra`: what it says beside its rows and our own parameters, for those who decide by it whom to ask. `stopwatch`:
@@ -122,7 +123,7 @@ class InferRequest:
     parameters: Parameters = NO_PARAMETERS
     trace: str = ""
     stopwatch: "Stopwatch | None" = None
-    extra: "Mapping[str, Scalar]" = field(default_factory=dict)
+    extra: "Mapping[str, Scalar]" = msgspec.field(default_factory=dict)
     origins: "tuple[InferRequest | Origin, ...]" = ()
     needed: Callable[[], bool] | None = None
 
@@ -143,8 +144,7 @@ class InferRequest:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """Some rows of one of several requests that are asked as one."""
 
     id: str
@@ -166,8 +166,7 @@ def origins_of(request: InferRequest) -> "list[InferRequest | Origin]":
 ALL_ROWS = slice(None)
 
 
-@dataclass(frozen=True, slots=True)
-class MemberReport:
+class MemberReport(msgspec.Struct, frozen=True):
     """What became of one member: `elapsed` seconds after it was asked, None if it never was.
 
     `scores` (N, k) and `report` are of all rows of the fan-out, which several requests may have shared: `Report.said`
@@ -186,8 +185,7 @@ class MemberReport:
     after: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class PartReport:
+class PartReport(msgspec.Struct, frozen=True):
     """What became of a part of a composite that is no ensemble: a step of a chain, a branch of a switch.
 
     It `began` on the clock of durations, None if it was never asked, and took `elapsed` seconds. `rows` are those
@@ -202,7 +200,7 @@ class PartReport:
     elapsed: float | None = None
     rows: tuple[int, ...] | None = None
     report: "Report | None" = None  # its own, where it is a composite
-    facts: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, object] = msgspec.field(default_factory=dict)
 
     def of_rows(self, rows: slice) -> "PartReport":
         """The same, of `rows` alone."""
@@ -214,8 +212,7 @@ class PartReport:
         return replace(self, rows=own, report=self.report and self.report.of_rows(kept))
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """When an ensemble knew what to say: `elapsed` seconds after the fan-out `began`, on the clock of durations.
 
     `by` is the member whose answer or failure settled it; empty if nobody's did, as at the deadline (`late`).
@@ -227,8 +224,7 @@ class Settled:
     late: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """How an answer came about. Of a backend that is one model: itself, asked and answered.
 
     `rows` are this request's, of all that its members were asked at once. A composite that is no ensemble has `parts`;
@@ -240,7 +236,7 @@ class Report:
     asked: int = 1
     answered: int = 1
     quorum: int = 1
-    members: Mapping[str, MemberReport] = field(default_factory=dict)
+    members: Mapping[str, MemberReport] = msgspec.field(default_factory=dict)
     agreement: Array | None = None  # (n,), the share of weight behind the answer
     entropy: Array | None = None  # (n,), of the combined probabilities, in nats
     disagreed: tuple[int, ...] | None = None  # rows under `min_agreement`, where the ensemble has one
@@ -249,7 +245,7 @@ class Report:
     parts: tuple[PartReport, ...] = ()
     stages: Array | None = None  # (n,), of a cascade: the stage that decided each row, counted from 1
     shadows: "Mapping[str, MemberReport] | None" = None  # what each said, once it has: the answer is gone
-    rows: slice = field(default_factory=lambda: ALL_ROWS)
+    rows: slice = ALL_ROWS
 
     def said(self, name: str) -> Array | None:
         """What member `name` said to these rows, (n, k), if it answered."""
@@ -288,8 +284,7 @@ class Report:
 ALONE = Report()
 
 
-@dataclass(frozen=True, slots=True)
-class InferResponse:
+class InferResponse(msgspec.Struct, frozen=True):
     """Named tensors with one row per row asked, and how they came about."""
 
     outputs: Mapping[str, Array]

@@ -6,10 +6,10 @@ someone asks. What everyone said is kept for the first few rows alone, and in fe
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from itertools import islice
 
 import msgspec
+from msgspec.structs import replace
 
 from backends.drill import NO_DRILLS
 from models.types import ALL_ROWS, Array, MemberReport, PartReport, Report

@@ -4,10 +4,9 @@ Past its layers: nothing is counted, no breaker opens, and a disabled backend an
 total. What a worker says of its own stages is taken out of `send_receive`, which elsewhere has the model's time in it.
 """
 
-from dataclasses import replace
-
 import msgspec
 from aiohttp import web
+from msgspec.structs import replace
 
 from models.errors import BackendError, InvalidRequest
 from models.stopwatch import Stopwatch

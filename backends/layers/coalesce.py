@@ -1,7 +1,9 @@
 """Equal questions at the same time are asked once."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from backends.base import Backend
 from backends.question import Question

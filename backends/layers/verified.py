@@ -1,7 +1,8 @@
 """Answers count only of a model that is known to be the one that was meant."""
 
-from dataclasses import replace
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from backends.base import Backend
 from backends.layers.gate import refuse_unless_ready

@@ -2,10 +2,10 @@
 
 import asyncio
 import gc
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from aggregator.ensemble import Ensemble
 from aggregator.member import assemble

@@ -1,9 +1,9 @@
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from aggregator.cascade import Cascade, Stage
 from aggregator.member import assemble

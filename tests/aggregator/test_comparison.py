@@ -1,12 +1,11 @@
 """What is compared of a shadow: against plain loops, and against ensembles that have it as a member."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from msgspec.structs import replace
 
 from aggregator.comparison import compared, revote_of
 from aggregator.rules import make_rule

@@ -1,8 +1,8 @@
 import asyncio
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from aggregator.ensemble import Ensemble, Terms, freeze_time
 from aggregator.member import assemble

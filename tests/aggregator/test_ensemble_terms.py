@@ -1,11 +1,11 @@
 """`first`, `min_agreement`, `fallback` and `required`, as an ensemble keeps them."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from aggregator.ensemble import Ensemble, Terms
 from aggregator.fallback import fallback_of

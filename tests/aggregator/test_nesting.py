@@ -1,9 +1,8 @@
 """Ensembles in ensembles."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from aggregator.ensemble import Ensemble, Terms
 from aggregator.fallback import fallback_of

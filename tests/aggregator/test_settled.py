@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from aggregator.ensemble import Ensemble, Terms
@@ -32,7 +33,7 @@ def vote(rule: str = "hard", quorum: int | None = None, **members: Backend) -> E
 
 
 async def report_of(ensemble: Ensemble, seconds: float = 5, **parameters: object) -> Report:
-    request = replace(ones(), parameters=Parameters(**parameters))  # type: ignore[arg-type]  # by name
+    request = msgspec.structs.replace(ones(), parameters=Parameters(**parameters))  # type: ignore[arg-type]  # by name
     try:
         return (await ensemble(request, deadline_after(seconds))).report
     except NoQuorum as error:

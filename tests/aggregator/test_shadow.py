@@ -1,9 +1,9 @@
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from aggregator.comparison import revote_of
 from aggregator.member import beside

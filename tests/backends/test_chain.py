@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -164,12 +165,12 @@ async def test_a_vote_leaves_those_after_it_the_time_that_they_usually_take() ->
 async def test_what_is_asked_of_an_ensemble_is_for_the_last_one_alone() -> None:
     first, second = voted(a=(one := Fake(sure(1))), b=Fake(sure(1))), Fake({"text": np.array(["x"], object)})
     chained = chain(first, serve("explain", second, EXPLAINED))
-    asked = replace(ones(), parameters=Parameters(members=("a",), quorum=1, explain=True))
+    asked = msgspec.structs.replace(ones(), parameters=Parameters(members=("a",), quorum=1, explain=True))
     response = await chained(asked, deadline_after(1))
     assert list(response.report.members) == ["a"]
     assert (len(one.calls), second.calls[0][0].parameters) == (1, NO_PARAMETERS)
     with pytest.raises(InvalidRequest, match="no member 'z'"):
-        await chained(replace(ones(), parameters=Parameters(members=("z",))), deadline_after(1))
+        await chained(msgspec.structs.replace(ones(), parameters=Parameters(members=("z",))), deadline_after(1))
 
 
 async def test_a_cancelled_chain_cancels_the_step_under_way() -> None:

@@ -1,7 +1,6 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from backends.histogram import Histogram
 from backends.outcomes import Outcomes, PartOutcomes

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -183,7 +184,7 @@ async def test_an_ensemble_without_a_quorum_is_told_with_its_members() -> None:
 
 async def test_what_is_asked_of_an_ensemble_is_for_a_branch_that_is_one() -> None:
     vote, one = voted(a=Fake(sure(1)), b=Fake(sure(1))), serve("d", Fake(sure(1)))
-    asked = replace(ones(), parameters=Parameters(quorum=1, members=("a",)))
+    asked = msgspec.structs.replace(ones(), parameters=Parameters(quorum=1, members=("a",)))
     assert list((await routing(0, vote, one)(asked, deadline_after(1))).report.members) == ["a"]
     with pytest.raises(InvalidRequest, match="'d' takes no members: it is one model"):
         await routing(1, vote, one)(asked, deadline_after(1))
@@ -208,7 +209,10 @@ async def test_of_requests_that_are_asked_as_one_each_hears_of_its_own_rows() ->
 
 
 def test_some_rows_of_requests_that_are_asked_as_one_know_whose_they_are() -> None:
-    requests = [replace(ones(count), id=name, extra={"at": name}) for name, count in (("a", 2), ("b", 1), ("c", 3))]
+    requests = [
+        msgspec.structs.replace(ones(count), id=name, extra={"at": name})
+        for name, count in (("a", 2), ("b", 1), ("c", 3))
+    ]
     some = joined([*requests[:2], joined(requests[2:])]).of_rows(np.array([1, 3, 5]))
     assert some.origins == (Origin("a", {"at": "a"}, 1), Origin("c", {"at": "c"}, 2))
     assert (some.rows, some.of_rows(np.array([2])).origins) == (3, (Origin("c", {"at": "c"}, 1),))

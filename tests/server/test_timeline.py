@@ -40,7 +40,7 @@ async def entry_of(ensemble: Backend, rows: int = 1, parameters: Parameters = NO
     """What is kept of a request that came `BEFORE` the fan-out and had ten seconds."""
     entry = Entry("the-id", 1e9, "m", 200, now() - BEFORE, 0.0, rows, labels=YES_NO.labels)
     try:
-        response = await ensemble(replace(ones(rows), parameters=parameters), deadline_after(10))
+        response = await ensemble(msgspec.structs.replace(ones(rows), parameters=parameters), deadline_after(10))
     except BackendError as error:
         return msgspec.structs.replace(
             entry, elapsed=now() + BEFORE, http_status=503, code=f"no_{error.reason}", report=error.report

@@ -1,8 +1,8 @@
 import asyncio
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from backends.base import Backend
 from backends.keep import Keep

@@ -1,8 +1,8 @@
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from backends.base import Backend
 from backends.budget import AT_ONCE, MOST, RetryBudget

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -6,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from models.errors import InvalidRequest
 from models.types import (

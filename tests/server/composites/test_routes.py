@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -132,9 +133,9 @@ async def test_of_a_hundred_thousand_each_side_gets_its_share_and_each_key_its_s
 async def test_a_key_that_is_not_said_is_the_id_of_the_request() -> None:
     settings = SplitSettings(shares={"a": 0.5, "b": 0.5}, key="parameters.user")
     split = made(settings, serve("a", Sure(0)), serve("b", Sure(1)))
-    by_user = [await said(split, replace(ones(), id=f"r{at}", extra={"user": at})) for at in range(50)]
-    assert by_user == [await said(split, replace(ones(), extra={"user": str(at)})) for at in range(50)]
-    by_id = [await said(split, replace(ones(), id=str(at))) for at in range(50)]
+    by_user = [await said(split, msgspec.structs.replace(ones(), id=f"r{at}", extra={"user": at})) for at in range(50)]
+    assert by_user == [await said(split, msgspec.structs.replace(ones(), extra={"user": str(at)})) for at in range(50)]
+    by_id = [await said(split, msgspec.structs.replace(ones(), id=str(at))) for at in range(50)]
     assert by_id == by_user  # the same text is the same key
     assert {(0,), (1,)} == {tuple(one) for one in by_user}
 

@@ -95,9 +95,10 @@ class Place:
     ) -> None:
         lane, now = self._lane, self._admission.clock()
         refused = error is not None and _had_no_room(error)
-        if refused or error is None or _is_late(error):
+        late = error is not None and _is_late(error)
+        if refused or late or error is None:
             beside = max(self._beside, lane.under_way)
-            lane.capacity.add(now - self._began, self.had, beside, now, refused=refused)
+            lane.capacity.add(now - self._began, self.had, beside, now, refused=refused, late=late)
         self._admission.inside -= 1
         self._admission.leave(lane)
 

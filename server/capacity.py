@@ -5,6 +5,10 @@ concurrency-limits). There they may take a multiple of what they took in the lon
 at once takes longer the more there are, long before it is short of anything; and in an overload that lasts, the long
 run becomes the overload. Here every request has a deadline, and may take a share of the time that it has; more only
 behind what takes that long however few there are, which a line through the times and numbers of late tells.
+
+Little's law says at once where such steps lead in the end: as many may be under way as are answered, at the best rate
+of late, in the time that an answer may take. So far the bound goes if answers have taken too long for a while, for in a
+sudden overload very many are let in before the first of them is late.
 """
 
 from collections import deque
@@ -13,13 +17,14 @@ from collections.abc import Iterable, Sequence
 SHARE = 1 / 3  # of the time that a request has, its answer may take; a quarter is for the line, the rest for chance
 STRETCH = 2.0  # times what it takes however few are under way is no overload either,
 MOST = 0.8  # up to this share of the time
-WINDOWS = 12  # how many of late say what that is,
+WINDOWS = 12  # how many of late say what that is, and what the best rate is,
 DIFFERENT = 1.15  # if they differ by so much
 START = 128
 WINDOW = 0.1  # seconds after which answers are looked at together,
 ENOUGH = 10  # if they are so many,
 LONGEST_WINDOW = 1.0  # or they have been gathered for so long
 STEP = 0.4  # of the way to what one window says is gone: a moment's trouble must not shut the door
+WHILE = 2  # windows after each other in which answers take too long are no moment
 LEAST_CHANGE, MOST_CHANGE = 0.5, 4.0  # what one window can say: where there is time in plenty, nobody should wait
 REFUSED = 2.0  # the pressure that an answer speaks of which had no room further in
 MEMORY = 0.3  # how much a window counts in what is known of the time that answers take
@@ -36,7 +41,9 @@ class Capacity:
         self.usual: float | None = None
         self._room = float(min(max(start, floor), cap))
         self._windows: deque[tuple[float, float]] = deque(maxlen=WINDOWS)
+        self._rates: deque[float] = deque(maxlen=WINDOWS)
         self._alone = 0.0
+        self._pressed = 0  # windows after each other
         self._ends = 0.0
         self._peak = self._beside = self._count = 0
         self._begin(0.0)
@@ -46,36 +53,45 @@ class Capacity:
         """How many may be under way now."""
         return int(self._room)
 
-    def add(self, took: float, had: float, under_way: int, now: float, *, refused: bool = False) -> None:
-        """A request that `had` so many seconds in all was answered, or was late, after it `took` so many.
+    def add(
+        self, took: float, had: float, under_way: int, now: float, *, refused: bool = False, late: bool = False
+    ) -> None:
+        """A request that `had` so many seconds in all was answered, or was `late`, after it `took` so many.
 
         `under_way`: those that were, itself included. `refused`: it came to nothing because something further in had
         no room.
         """
         may = max(SHARE * had, min(STRETCH * self._alone, MOST * had))
         self._pressure += REFUSED if refused else took / may
+        self._answered += not (refused or late)
+        self._may += may
         self._took += took
         self._count += 1
         self._beside += under_way
         self._peak = max(self._peak, under_way)
         if now >= self._ends and (self._count >= ENOUGH or now >= self._ends + LONGEST_WINDOW):
-            self._close()
+            self._close(now)
             self._begin(now)
 
     def _begin(self, now: float) -> None:
         self._ends = now + WINDOW
-        self._pressure = self._took = 0.0
-        self._count = self._peak = self._beside = 0
+        self._pressure = self._took = self._may = 0.0
+        self._count = self._answered = self._peak = self._beside = 0
 
-    def _close(self) -> None:
+    def _close(self, now: float) -> None:
         """Learn from a window; that the bound was not felt says nothing about it."""
         took, pressure = self._took / self._count, self._pressure / self._count
         self.usual = _mixed(self.usual, took)
         self._windows.append((self._beside / self._count, took))
+        self._rates.append(self._answered / (now - self._ends + WINDOW))
         self._alone = alone(self._windows)
+        self._pressed = self._pressed + 1 if pressure > 1 else 0
         if 2 * self._peak >= self._room if pressure > 1 else self._peak >= self.room:
             change = min(max(1 / pressure, LEAST_CHANGE), MOST_CHANGE)
-            self._room = min(max(self._room * (1 - STEP + STEP * change), self.floor), self.cap)
+            room = self._room * (1 - STEP + STEP * change)
+            if self._pressed >= WHILE:
+                room = min(room, max(self._rates) * self._may / self._count)
+            self._room = min(max(room, self.floor), self.cap)
 
 
 def alone(windows: Iterable[tuple[float, float]]) -> float:

@@ -1,15 +1,19 @@
 """A bound that follows what is answered in good time, against servers whose speed is known."""
 
+from collections import deque
+from collections.abc import Iterable, Sequence
+
 import pytest
 
 from server.capacity import ENOUGH, SHARE, START, WINDOW, Capacity, alone
 
 
 def windows(capacity: Capacity, count: int, took: float, had: float = 1.0, under_way: int | None = None) -> None:
-    """So many windows full of answers, with as many under way as there may be."""
+    """So many windows full of answers, with as many under way as there may be; of these Little's law says how many."""
     for _ in range(count):
         busy = capacity.room if under_way is None else under_way
-        for now in (*[0.0] * (ENOUGH - 1), WINDOW):
+        answers = max(ENOUGH, round(busy / took * WINDOW))
+        for now in (*[0.0] * (answers - 1), max(WINDOW, answers * took / busy)):
             capacity.add(took, had, busy, now)
         capacity._begin(0.0)  # the next is like the first
 
@@ -81,7 +85,7 @@ def test_what_is_slow_even_when_nothing_is_under_way_is_not_overloaded() -> None
         ([(10, 0.5), (20, 0.2)], 0),  # it has become faster, or slower
     ],
 )
-def test_what_answers_take_however_few_there_are(windows: list[tuple[float, float]], seconds: float) -> None:
+def test_what_answers_take_however_few_there_are(windows: list[tuple[float, float]], seconds: float | None) -> None:
     assert alone(windows) == pytest.approx(seconds)
 
 
@@ -112,3 +116,59 @@ def test_with_few_answers_a_window_lasts_longer() -> None:
 def test_bounds_must_be_in_order(floor: int, cap: int) -> None:
     with pytest.raises(ValueError, match="expected 1 <= floor <= cap"):
         Capacity(floor, cap)
+
+
+class OneByOne:
+    """What takes `each` seconds for one after the other, behind a bound, asked at these moments by who has 0.2 s."""
+
+    HAD = 0.2
+
+    def __init__(self, each: float, stalls: Sequence[tuple[float, float]] = ()) -> None:
+        self.capacity = Capacity(8, 1000)
+        self.each = each
+        self.late = self.refused = 0
+        self._stalls = list(stalls)  # from when it does nothing, until when
+        self._free = 0.0
+        self._under_way: deque[tuple[float, float, int]] = deque()  # the end of each, its beginning, how many were
+
+    def ask(self, moments: Iterable[float]) -> None:
+        for now in moments:
+            self._answer(now)
+            if len(self._under_way) >= self.capacity.room:
+                self.refused += 1
+                continue
+            self._free = max(self._free, now) + self.each
+            if self._stalls and self._free > self._stalls[0][0]:
+                self._free += self._stalls[0][1] - self._stalls[0][0]
+                self._stalls.pop(0)
+            self._under_way.append((self._free, now, len(self._under_way) + 1))
+
+    def _answer(self, now: float) -> None:
+        while self._under_way and self._under_way[0][0] <= now:
+            end, began, beside = self._under_way.popleft()
+            late = end - began > self.HAD
+            self.late += late
+            self.capacity.add(end - began, self.HAD, max(beside, len(self._under_way) + 1), end, late=late)
+
+
+def every(seconds: float, begin: float, end: float) -> list[float]:
+    return [begin + at * seconds for at in range(round((end - begin) / seconds))]
+
+
+@pytest.mark.parametrize("times", [2, 5])
+def test_at_a_sudden_overload_few_are_let_in_in_vain(times: int) -> None:
+    asked = OneByOne(0.005)
+    asked.ask(every(0.0055, 0, 2))
+    assert (asked.late, asked.capacity.room) == (0, START)
+    asked.ask(every(0.005 / times, 2, 4))
+    assert asked.late < 120
+    assert asked.capacity.room == pytest.approx(SHARE * 0.2 / 0.005, abs=3)
+    asked.late = 0
+    asked.ask(every(0.005 / times, 4, 20))
+    assert asked.late == 0
+
+
+def test_a_moment_in_which_nothing_goes_on_shuts_no_door() -> None:
+    asked = OneByOne(0.005, stalls=[(2, 2.1), (4, 4.15)])
+    asked.ask(every(0.005 / 0.7, 0, 6))
+    assert (asked.refused, asked.late) == (0, 0)

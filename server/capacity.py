@@ -26,6 +26,7 @@ LONGEST_WINDOW = 1.0  # or they have been gathered for so long
 STEP = 0.4  # of the way to what one window says is gone: a moment's trouble must not shut the door
 WHILE = 2  # windows after each other in which answers take too long are no moment
 LEAST_CHANGE, MOST_CHANGE = 0.5, 4.0  # what one window can say: where there is time in plenty, nobody should wait
+LATE = 0.05  # of the answers of a window: it is too much, however far below the bound
 REFUSED = 2.0  # the pressure that an answer speaks of which had no room further in
 MEMORY = 0.3  # how much a window counts in what is known of the time that answers take
 
@@ -42,6 +43,7 @@ class Capacity:
         self._room = float(min(max(start, floor), cap))
         self._windows: deque[tuple[float, float]] = deque(maxlen=WINDOWS)
         self._rates: deque[float] = deque(maxlen=WINDOWS)
+        self._paces: deque[float] = deque(maxlen=WINDOWS)  # what answers in time took
         self._alone = 0.0
         self._pressed = 0  # windows after each other
         self._ends = 0.0
@@ -61,9 +63,14 @@ class Capacity:
         `under_way`: those that were, itself included. `refused`: it came to nothing because something further in had
         no room.
         """
+        if late and self._paces and had < min(self._paces):  # in more of a hurry than anyone could be
+            return
         may = max(SHARE * had, min(STRETCH * self._alone, MOST * had))
         self._pressure += REFUSED if refused else took / may
-        self._answered += not (refused or late)
+        self._late += late
+        if not (refused or late):
+            self._answered += 1
+            self._pace += took
         self._may += may
         self._took += took
         self._count += 1
@@ -75,23 +82,31 @@ class Capacity:
 
     def _begin(self, now: float) -> None:
         self._ends = now + WINDOW
-        self._pressure = self._took = self._may = 0.0
-        self._count = self._answered = self._peak = self._beside = 0
+        self._pressure = self._took = self._may = self._pace = 0.0
+        self._count = self._answered = self._late = self._peak = self._beside = 0
 
     def _close(self, now: float) -> None:
-        """Learn from a window; that the bound was not felt says nothing about it."""
+        """Learn from a window; that the bound was not felt says nothing about it, unless answers are late."""
         took, pressure = self._took / self._count, self._pressure / self._count
         self.usual = _mixed(self.usual, took)
         self._windows.append((self._beside / self._count, took))
         self._rates.append(self._answered / (now - self._ends + WINDOW))
+        if self._answered:
+            self._paces.append(self._pace / self._answered)
         self._alone = alone(self._windows)
         self._pressed = self._pressed + 1 if pressure > 1 else 0
-        if 2 * self._peak >= self._room if pressure > 1 else self._peak >= self.room:
+        if self._is_felt(pressure):
             change = min(max(1 / pressure, LEAST_CHANGE), MOST_CHANGE)
             room = self._room * (1 - STEP + STEP * change)
             if self._pressed >= WHILE:
                 room = min(room, max(self._rates) * self._may / self._count)
             self._room = min(max(room, self.floor), self.cap)
+
+    def _is_felt(self, pressure: float) -> bool:
+        """Whether it is the number under way that a window speaks of."""
+        if pressure > 1:
+            return 2 * self._peak >= self._room or self._late > LATE * self._count
+        return self._peak >= self.room
 
 
 def alone(windows: Iterable[tuple[float, float]]) -> float:

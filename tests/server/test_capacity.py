@@ -172,3 +172,20 @@ def test_a_moment_in_which_nothing_goes_on_shuts_no_door() -> None:
     asked = OneByOne(0.005, stalls=[(2, 2.1), (4, 4.15)])
     asked.ask(every(0.005 / 0.7, 0, 6))
     assert (asked.refused, asked.late) == (0, 0)
+
+
+def test_late_answers_are_too_much_however_far_below_the_bound_they_are() -> None:
+    """Of what is asked a little more than it can do, and leaves undone what would be late, all are nearly late."""
+    capacity = Capacity(1, 1000)
+    for at in range(300):
+        late = at % 5 == 0
+        capacity.add(0.2 if late else 0.18, 0.2, 43, at / 215, late=late)
+    assert capacity.room < SHARE * 0.2 * 215
+
+
+def test_callers_in_a_hurry_shut_no_door_for_others() -> None:
+    capacity = Capacity(1, 1000)
+    windows(capacity, 3, took=0.05, under_way=5)
+    for at in range(300):
+        capacity.add(0.005, 0.005, 5, at / 100, late=True)
+    assert capacity.room == START

@@ -83,6 +83,12 @@ class Site:
         _, said = await self.ask(f"/debug/backends/{name}")
         return dict(said)
 
+    async def load_of_front(self) -> dict[str, Any]:
+        """What its only front knows of its load."""
+        _, said = await self.ask("/debug/load")
+        (front,) = said["fronts"]
+        return dict(front)
+
     async def fates(self, name: str) -> dict[str, int]:
         """What became of the calls to one backend."""
         return dict((await self.backend(name))["fates"])

@@ -15,10 +15,15 @@ LOOKS_A_SECOND = 50
 
 @dataclass(slots=True)
 class Watched:
-    """`grown_mb`: how much more memory the front had at most than in the beginning; `alive`: answers of /livez."""
+    """`grown_mb`: how much more memory the front had at most than in the beginning; `alive`: answers of /livez.
+
+    These wait for the event loop of the scenario, too, which has the load and the servers far away: `alive.lag` says
+    how late that was. `lag_ms`: how late the server's own was at most, as it says itself, since its start.
+    """
 
     grown_mb: float
     alive: Measured
+    lag_ms: float = 0.0
 
 
 @asynccontextmanager
@@ -38,5 +43,6 @@ async def watching(site: Site) -> AsyncIterator[Watched]:
         looking = asyncio.create_task(look())
         try:
             yield watched
+            watched.lag_ms = (await site.load_of_front())["loop_lag_ms"]["longest"]
         finally:
             looking.cancel()

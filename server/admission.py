@@ -64,14 +64,17 @@ class Lane:
 
 
 class Place:
-    """One request's place, to be entered as a context: waits for it, and gives it back."""
+    """One request's place, to be entered as a context: waits for it, and gives it back.
 
-    __slots__ = ("_admission", "_began", "_beside", "_deadline", "_lane", "had")
+    The request `had` so many seconds until its `deadline` when it came.
+    """
+
+    __slots__ = ("_admission", "_began", "_beside", "_lane", "deadline", "had")
 
     def __init__(self, admission: "Admission", lane: Lane, deadline: Deadline, had: float) -> None:
         self._admission = admission
         self._lane = lane
-        self._deadline = deadline
+        self.deadline = deadline
         self.had = had
         self._began = 0.0
         self._beside = 0
@@ -83,7 +86,7 @@ class Place:
             lane.under_way += 1
         else:
             try:
-                await admission.turn(lane, self._deadline, self.had)
+                await admission.turn(lane, self.deadline, self.had)
             except BaseException:
                 admission.inside -= 1
                 raise

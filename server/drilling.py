@@ -1,7 +1,6 @@
 """The handlers that begin, end and list drills: faults that are played on a running server, to see it cope."""
 
 import time
-from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Annotated, Any
 
@@ -20,6 +19,7 @@ from server.errors import problem_response
 from server.exchange import EXCHANGE
 from server.inference import CURRENT
 from server.origin import same_origin
+from server.reply import Answer, Handler
 from server.switchboard import Held
 from server.switches import unanswerable
 from server.switching import SWITCHING
@@ -27,8 +27,6 @@ from server.values import Share
 
 MOST_SECONDS = 600.0
 ALLOWED = "[debug] drills = true in chorus.toml allows them, after `chorus reload --restart`"
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Wanted(Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,7 +62,7 @@ def allowed(handler: Handler) -> Handler:
     """`handler` where the configuration allows drills: 403 elsewhere."""
 
     @wraps(handler)
-    async def guarded(request: web.Request) -> web.StreamResponse:
+    async def guarded(request: web.Request) -> Answer:
         if request.app[CURRENT].composition.drills:
             return await handler(request)
         return problem_response(403, "drills_not_allowed", f"no drills here; {ALLOWED}", request[EXCHANGE].id)

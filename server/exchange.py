@@ -1,5 +1,6 @@
 """One request on its way through the server, as those who handle it one after the other see it."""
 
+import time
 from collections.abc import Mapping
 
 from aiohttp import web
@@ -28,6 +29,11 @@ class Exchange:
         self.held = 0
         self.said: InferResponse | None = None
         self.drills: Mapping[str, str] = NO_DRILLS
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return time.perf_counter() - self.began
 
 
 EXCHANGE: web.RequestKey[Exchange] = web.RequestKey("exchange", Exchange)

@@ -1,19 +1,16 @@
 """`Expect: 100-continue`: whether a caller should send the body that it has announced."""
 
-from collections.abc import Awaitable, Callable
-
 from aiohttp import hdrs, web
 
 from server.errors import problem_response
 from server.exchange import EXCHANGE
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+from server.reply import Answer, Handler
 
 
 def expecting(handler: Handler, longest: int) -> Handler:
     """`handler`, for a request with an Expect header. Whoever reads the body tells its caller to go on."""
 
-    async def expected(request: web.Request) -> web.StreamResponse:
+    async def expected(request: web.Request) -> Answer:
         if request.headers[hdrs.EXPECT].lower() != "100-continue":
             detail = "only 100-continue can be expected"
             return problem_response(417, "expectation_failed", detail, request[EXCHANGE].id)

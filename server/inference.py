@@ -1,6 +1,6 @@
 """The handlers that ask a model: decode, call, encode."""
 
-import time
+from collections.abc import Mapping
 
 from aiohttp import web
 
@@ -16,68 +16,69 @@ from server.bodies import body_of
 from server.codecs import kserve_v1, oip_v2
 from server.codecs.parameters import HEADER, header_timeout, smaller
 from server.composition import Current
-from server.exchange import EXCHANGE
+from server.exchange import EXCHANGE, Exchange
 from server.limits import LIMITS
 from server.recording import recorded
-from server.reply import Reply
+from server.reply import BINARY, Reply
 from server.switching import SWITCHING
 
 CURRENT: web.AppKey[Current] = web.AppKey("current", Current)
 
+_NO_HEADERS: Mapping[str, str] = {}
+
 
 @recorded
-async def predict(request: web.Request) -> web.Response:
+async def predict(request: web.Request) -> Reply:
     """Answer with the default model, in KServe's first protocol."""
     composition = request.app[CURRENT].composition
     return await _v1(request, composition.find(composition.default))
 
 
 @recorded
-async def infer_v1(request: web.Request) -> web.Response:
+async def infer_v1(request: web.Request) -> Reply:
     """Answer one KServe v1 request."""
     return await _v1(request, request.app[CURRENT].composition.find(request.match_info["name"]))
 
 
-async def _v1(request: web.Request, served: Served) -> web.Response:
+async def _v1(request: web.Request, served: Served) -> Reply:
     exchange = request[EXCHANGE]
     exchange.asked = served
     trace = identity.traceparent(request.headers.get("traceparent"))
-    place = _place(request, served)
+    place = _place(request, exchange, served)
     aside, raw = request.app[ASIDE], await body_of(request)
     async with place:
         size, signature = len(raw), served.signature
         call, timeout = await aside(size, kserve_v1.decode, raw, signature, exchange.id, trace, served.extra)
-        response = await _ask(request, place, served, call, timeout)
-        elapsed, explain, drills = _elapsed(request), call.parameters.explain, exchange.drills
+        response = await _ask(request, exchange, place, served, call, timeout)
+        elapsed, explain, drills = exchange.elapsed, call.parameters.explain, exchange.drills
         body = await aside(
             size, kserve_v1.encode, response, signature, served.name, elapsed, explain=explain, drills=drills
         )
-    return Reply(body=body, headers=_headers(response), content_type="application/json")
+    return Reply(body, _headers(response))
 
 
 @recorded
-async def infer_v2(request: web.Request) -> web.Response:
+async def infer_v2(request: web.Request) -> Reply:
     """Answer one Open Inference Protocol request."""
     served = request.app[CURRENT].composition.find(request.match_info["name"], request.match_info.get("version"))
     exchange = request[EXCHANGE]
     exchange.asked = served
     trace = identity.traceparent(request.headers.get("traceparent"))
     header_length = header_length_of(request)
-    place = _place(request, served)
+    place = _place(request, exchange, served)
     aside, raw = request.app[ASIDE], await body_of(request)
     async with place:
         size = len(raw) if header_length is None else header_length  # raw bytes are no work
         signature = served.signature
         call = await aside(size, oip_v2.decode, raw, header_length, signature, exchange.id, trace, served.extra)
-        response = await _ask(request, place, served, call.request, call.timeout)
-        elapsed, name, version, drills = _elapsed(request), served.name, served.version, exchange.drills
+        response = await _ask(request, exchange, place, served, call.request, call.timeout)
+        elapsed, name, version, drills = exchange.elapsed, served.name, served.version, exchange.drills
         body, length = await aside(
             size, oip_v2.encode, response, signature, call, model=name, version=version, elapsed=elapsed, drills=drills
         )
-    headers = _headers(response)
     if length is None:
-        return Reply(body=body, headers=headers, content_type="application/json")
-    return Reply(body=body, headers={**headers, HEADER_LENGTH: str(length)}, content_type="application/octet-stream")
+        return Reply(body, _headers(response))
+    return Reply(body, {**_headers(response), HEADER_LENGTH: str(length)}, BINARY)
 
 
 def header_length_of(request: web.Request) -> int | None:
@@ -90,36 +91,36 @@ def header_length_of(request: web.Request) -> int | None:
     return int(given)
 
 
-def _place(request: web.Request, served: Served) -> Place:
+def _place(request: web.Request, exchange: Exchange, served: Served) -> Place:
     """What the request works in once it is its turn. Its body may say another deadline, but has not been read yet.
 
     Raises:
         Refused: its turn will not come.
     """
     deadline = deadline_of(request, served, None)
-    return request.app[ADMISSION].look(served.name, deadline, deadline - request[EXCHANGE].received)
+    return request.app[ADMISSION].look(served.name, deadline, deadline - exchange.received)
 
 
 async def _ask(
-    request: web.Request, place: Place, served: Served, call: InferRequest, timeout: float | None
+    request: web.Request, exchange: Exchange, place: Place, served: Served, call: InferRequest, timeout: float | None
 ) -> InferResponse:
-    exchange = request[EXCHANGE]
     exchange.rows = call.rows
-    deadline = deadline_of(request, served, timeout)
-    place.had = deadline - exchange.received
+    if timeout is not None:
+        place.deadline = deadline_of(request, served, timeout)
+        place.had = place.deadline - exchange.received
     served.check(call.parameters)
-    if remaining(deadline) <= 0:
+    if remaining(place.deadline) <= 0:
         raise DeadlineExceeded("the deadline had passed before anyone was asked")
     report: Report | None = None
     try:
-        exchange.said = response = await served.backend(call, deadline)
+        exchange.said = response = await served.backend(call, place.deadline)
         report = response.report
     except BackendError as error:
         report = error.report
         raise
     finally:
         if (switching := request.app.get(SWITCHING)) is not None and switching.drills.known:
-            exchange.drills = switching.drills.touching(served.name, report, _elapsed(request))
+            exchange.drills = switching.drills.touching(served.name, report, exchange.elapsed)
     return response
 
 
@@ -129,10 +130,6 @@ def deadline_of(request: web.Request, served: Served, timeout: float | None) -> 
     return served.deadline(request[EXCHANGE].received, asked, request.app[LIMITS].longest)
 
 
-def _headers(response: InferResponse) -> dict[str, str]:
+def _headers(response: InferResponse) -> Mapping[str, str]:
     report = response.report
-    return {"X-Ensemble-Answered": f"{report.answered}/{report.asked}"} if report.degraded else {}
-
-
-def _elapsed(request: web.Request) -> float:
-    return time.perf_counter() - request[EXCHANGE].began
+    return {"X-Ensemble-Answered": f"{report.answered}/{report.asked}"} if report.degraded else _NO_HEADERS

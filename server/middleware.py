@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -14,6 +13,7 @@ from server.errors import problem, problem_response
 from server.exchange import EXCHANGE, Exchange
 from server.logs import Log
 from server.memory import MEMORY
+from server.reply import Answer, Handler
 from server.traffic import Traffic
 
 TRAFFIC: web.AppKey[Traffic] = web.AppKey("traffic", Traffic)
@@ -27,8 +27,6 @@ ACCESS: web.AppKey[Log] = web.AppKey("access", Log)
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 
 class Routed(web.Request):
     """A request that has a handler: `route` is its path as it stands in the table of routes, None if there is none."""
@@ -41,7 +39,7 @@ class Routed(web.Request):
     route: str | None = None
 
 
-async def around(request: Routed, handler: Handler) -> web.StreamResponse:
+async def around(request: Routed, handler: Handler) -> Answer:
     """Run `handler`; every error leaves as a problem, and nothing of a stack trace with it."""
     received, began = asyncio.get_running_loop().time(), time.perf_counter()
     exchange = Exchange(received, began, identity.request_id(request.headers.get(identity.HEADER)))
@@ -61,7 +59,7 @@ async def around(request: Routed, handler: Handler) -> web.StreamResponse:
             access.say("access", f"{request.method} {request.rel_url.raw_path} {status}", _fields(exchange, seconds))
 
 
-async def _answered(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
+async def _answered(request: web.Request, handler: Handler, request_id: str) -> Answer:
     try:
         return await handler(request)
     except ChorusError as error:

@@ -6,7 +6,6 @@ name point here (DNS rebinding) is told by the name: a server on the loopback in
 """
 
 import ipaddress
-from collections.abc import Awaitable, Callable
 from functools import wraps
 from urllib.parse import urlsplit
 
@@ -14,15 +13,14 @@ from aiohttp import hdrs, web
 
 from server.errors import problem_response
 from server.exchange import EXCHANGE
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+from server.reply import Answer, Handler
 
 
 def same_origin(handler: Handler) -> Handler:
     """`handler` for requests that are no other site's: 403 for those, 415 for what a form could send."""
 
     @wraps(handler)
-    async def guarded(request: web.Request) -> web.StreamResponse:
+    async def guarded(request: web.Request) -> Answer:
         if not is_own(request.headers.get(hdrs.ORIGIN), request.host, request.headers.get("Sec-Fetch-Site")):
             detail = "this comes from a page of another site; ask from the command line, or from this server's own"
             return problem_response(403, "foreign_origin", detail, request[EXCHANGE].id)
@@ -41,7 +39,7 @@ def own_name(handler: Handler) -> Handler:
     """`handler` for requests that call a server on the loopback interface by a name of its own: 403 for others."""
 
     @wraps(handler)
-    async def guarded(request: web.Request) -> web.StreamResponse:
+    async def guarded(request: web.Request) -> Answer:
         if _on_loopback(request) and _can_be_rebound(urlsplit(f"//{request.host}").hostname or ""):
             detail = f"{request.host[:64]!r} is no name of this machine's own; use 127.0.0.1 or localhost"
             return problem_response(403, "foreign_host", detail, request[EXCHANGE].id)

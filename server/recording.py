@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from functools import wraps
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -14,18 +15,19 @@ from server.errors import status_of
 from server.exchange import EXCHANGE
 from server.journal import Entry, Journal
 from server.middleware import CLIENT_GONE
+from server.reply import Answer
 
 JOURNAL: web.AppKey[Journal] = web.AppKey("journal", Journal)
 """There only where someone may read it: with the debug routes."""
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
+A = TypeVar("A", bound=Answer)
 
 
-def recorded(handler: Handler) -> Handler:
+def recorded(handler: Callable[[web.Request], Awaitable[A]]) -> Callable[[web.Request], Awaitable[A]]:
     """`handler` with an entry for each of its requests, answered or failed."""
 
     @wraps(handler)
-    async def record(request: web.Request) -> web.Response:
+    async def record(request: web.Request) -> A:
         journal = request.app.get(JOURNAL)
         if journal is None:
             return await handler(request)
@@ -56,7 +58,7 @@ def failure_of(error: BaseException) -> tuple[int, str]:
 def entry_of(request: web.Request, status: int, code: str = "", error: BaseException | None = None) -> Entry:
     """What is kept of one request; `error` is why it has no answer."""
     exchange = request[EXCHANGE]
-    elapsed = time.perf_counter() - exchange.began
+    elapsed = exchange.elapsed
     asked, response = exchange.asked, exchange.said
     report = response.report if response is not None else None
     return Entry(

@@ -5,52 +5,85 @@ are mostly of one kind: short, whole, on a connection that stays open and has no
 """
 
 import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from email.utils import formatdate
-from http import HTTPStatus
+from typing import Protocol
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import SERVER_SOFTWARE
 
 SHORT = 1 << 14  # bytes of a body; with longer ones the rest of the work counts for more
+JSON = "application/json"
+BINARY = "application/octet-stream"
 
 
-class Reply(web.Response):
-    """A response with a body of bytes. Where it is not of the usual kind it is written as aiohttp writes any other."""
+class Answer(Protocol):
+    """What a handler returns: one of aiohttp's responses, or a `Reply`."""
 
-    _written = False
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> MutableMapping[str, str]: ...
+
+    def force_close(self) -> None:
+        """Close the connection behind it."""
+
+
+Handler = Callable[[web.Request], Awaitable[Answer]]
+
+
+class Reply:
+    """A whole answer, 200. Where it is not of the usual kind aiohttp writes it, as any other."""
+
+    status = 200
+
+    def __init__(self, body: bytes, headers: Mapping[str, str], content_type: str = JSON) -> None:
+        self.headers: MutableMapping[str, str] = {hdrs.CONTENT_TYPE: content_type, **headers}
+        self._body = body
+        self._closes = False
+        self._response: web.Response | None = None
+
+    def force_close(self) -> None:
+        self._closes = True
 
     @property
     def keep_alive(self) -> bool | None:
-        """Whether the connection stays open behind it; None if that is the request's to say."""
-        return True if self._written else super().keep_alive
+        """Whether the connection stays open behind it."""
+        return True if self._response is None else self._response.keep_alive
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        transport, body = request.transport, self.body
-        if transport is None or not isinstance(body, bytes) or not self._is_usual(request, len(body)):
-            return await super().prepare(request)
+        transport = request.transport
+        if transport is None or not self._is_usual(request):
+            return await self._as_any_other(request)
         if transport.is_closing() or transport.get_write_buffer_size():  # who is slow to read is waited for
-            return await super().prepare(request)
-        transport.write(self._head(len(body)) + body)
-        self._written = True
+            return await self._as_any_other(request)
+        transport.write(self._head() + self._body)
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
-        if not self._written:
-            await super().write_eof(data)
+        if self._response is not None:
+            await self._response.write_eof(data)
 
-    def _is_usual(self, request: web.BaseRequest, length: int) -> bool:
-        stays_open = request.version == HttpVersion11 and request.keep_alive and self.keep_alive is not False
-        return stays_open and length <= SHORT and self.status == HTTPStatus.OK and request.method != hdrs.METH_HEAD
+    async def _as_any_other(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        self._response = web.Response(body=self._body, headers=self.headers)
+        if self._closes:
+            self._response.force_close()
+        return await self._response.prepare(request)
 
-    def _head(self, length: int) -> bytes:
+    def _is_usual(self, request: web.BaseRequest) -> bool:
+        stays_open = request.version == HttpVersion11 and request.keep_alive and not self._closes
+        return stays_open and len(self._body) <= SHORT and request.method != hdrs.METH_HEAD
+
+    def _head(self) -> bytes:
         """The status line and the headers, whose values are our own words or checked: none holds the end of a line."""
         said = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
-        return f"{_OK}{said}{hdrs.CONTENT_LENGTH}: {length}\r\n{hdrs.DATE}: {_DATE()}\r\n{_TAIL}".encode()
+        return f"HTTP/1.1 200 OK\r\n{said}Content-Length: {len(self._body)}\r\n{_TAIL()}".encode()
 
 
-class _Clock:
-    """The header Date, made once a second."""
+class _Tail:
+    """The headers Date and Server and the empty line, made once a second."""
 
     def __init__(self) -> None:
         self._second = 0
@@ -59,10 +92,9 @@ class _Clock:
     def __call__(self) -> str:
         second = int(time.time())
         if second != self._second:
-            self._second, self._said = second, formatdate(second, usegmt=True)
+            date = formatdate(second, usegmt=True)
+            self._second, self._said = second, f"Date: {date}\r\nServer: {SERVER_SOFTWARE}\r\n\r\n"
         return self._said
 
 
-_OK = "HTTP/1.1 200 OK\r\n"
-_TAIL = f"{hdrs.SERVER}: {SERVER_SOFTWARE}\r\n\r\n"
-_DATE = _Clock()
+_TAIL = _Tail()

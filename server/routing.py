@@ -6,8 +6,8 @@ the vote. Here a path without a name in it is one look into a dictionary.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 from urllib.parse import unquote
 
 from aiohttp import hdrs, web
@@ -15,9 +15,9 @@ from aiohttp import hdrs, web
 from server.expecting import expecting
 from server.inference import CURRENT
 from server.middleware import Routed, around
+from server.reply import Handler
 from server.slowness import Server
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Route = tuple[str, str, Handler]
 """Method, path, handler; a part `{name}` of the path is passed on in `match_info`."""
 Methods = dict[str, Handler]
@@ -103,6 +103,6 @@ def server_of(
             uses.end()
         if leaving.is_set():
             response.force_close()
-        return response
+        return cast(web.StreamResponse, response)  # what aiohttp needs of one
 
     return Server(handle, request_factory=made, **how)

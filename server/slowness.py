@@ -38,6 +38,11 @@ class Connection(RequestHandler):
         elif self.head_since is None and self._waiter is not None and not self._waiter.done():
             self.head_since = self._loop.time()
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Called for each body that was read: only what was paused need be resumed."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def fault(self, now: float, header_timeout: float, write_timeout: float) -> str:
         """What it takes too long for, if anything: `header`, `write`."""
         self._look(now)

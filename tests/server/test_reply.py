@@ -14,7 +14,7 @@ from server.inference import CURRENT
 from server.limits import Limits
 from server.load import bound
 from server.middleware import TRAFFIC
-from server.reply import SHORT, Reply
+from server.reply import SHORT, Answer, Reply
 from server.serving import serving
 from server.traffic import Traffic
 
@@ -22,17 +22,15 @@ pytestmark = pytest.mark.sockets
 
 QUIET_SECONDS = 0.3  # nothing more comes
 CASES = {
-    "plain": b"GET /KIND/16/200 HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\r\n",
-    "two on one connection": b"GET /KIND/16/200 HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\r\n" * 2,
-    "empty": b"GET /KIND/0/200 HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\r\n",
-    "as long as is short": b"GET /KIND/%d/200 HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\r\n" % SHORT,
-    "long": b"GET /KIND/%d/200 HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\r\n" % (SHORT + 1),
-    "closing": b"GET /KIND/16/200 HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\nConnection: close\r\n\r\n",
-    "old": b"GET /KIND/16/200 HTTP/1.0\r\nX-Request-Id: a\r\n\r\n",
-    "old that stays": b"GET /KIND/16/200 HTTP/1.0\r\nX-Request-Id: a\r\nConnection: keep-alive\r\n\r\n",
-    "head": b"HEAD /KIND/16/200 HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\r\n",
-    "not found": b"GET /KIND/16/404 HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\r\n",
-    "without content": b"GET /KIND/0/204 HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\r\n",
+    "plain": b"GET /KIND/16 HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\r\n",
+    "two on one connection": b"GET /KIND/16 HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\r\n" * 2,
+    "empty": b"GET /KIND/0 HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\r\n",
+    "as long as is short": b"GET /KIND/%d HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\r\n" % SHORT,
+    "long": b"GET /KIND/%d HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\r\n" % (SHORT + 1),
+    "closing": b"GET /KIND/16 HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\nConnection: close\r\n\r\n",
+    "old": b"GET /KIND/16 HTTP/1.0\r\nX-Request-Id: a\r\n\r\n",
+    "old that stays": b"GET /KIND/16 HTTP/1.0\r\nX-Request-Id: a\r\nConnection: keep-alive\r\n\r\n",
+    "head": b"HEAD /KIND/16 HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\r\n",
 }
 
 
@@ -48,11 +46,12 @@ class Kinds:
     def __init__(self) -> None:
         self.handled = 0
 
-    async def __call__(self, request: web.Request) -> web.Response:
+    async def __call__(self, request: web.Request) -> Answer:
         self.handled += 1
-        kind = Reply if request.match_info["kind"] == "reply" else web.Response
-        size, status = int(request.match_info["size"]), int(request.match_info["status"])
-        return kind(body=b"x" * size, status=status, headers={"X-Own": "1"}, content_type="application/json")
+        body, headers = b"x" * int(request.match_info["size"]), {"X-Own": "1"}
+        if request.match_info["kind"] == "reply":
+            return Reply(body, headers)
+        return web.Response(body=body, headers=headers, content_type="application/json")
 
 
 @asynccontextmanager
@@ -61,7 +60,7 @@ async def served(listening: socket.socket) -> AsyncIterator[tuple[Kinds, serving
     bound(app, Limits())
     app[TRAFFIC] = Traffic()
     app[CURRENT] = Current(Composition({}, ""))
-    async with serving(app, [("GET", "/{kind}/{size}/{status}", kinds)], listening) as door:
+    async with serving(app, [("GET", "/{kind}/{size}", kinds)], listening) as door:
         yield kinds, door
 
 
@@ -98,7 +97,7 @@ async def test_the_last_reply_of_a_server_that_leaves_closes_its_connection(list
 
 
 async def test_who_does_not_read_is_waited_for(listening: socket.socket) -> None:
-    asked = b"GET /reply/%d/200 HTTP/1.1\r\nHost: x\r\n\r\n" % SHORT
+    asked = b"GET /reply/%d HTTP/1.1\r\nHost: x\r\n\r\n" % SHORT
     async with served(listening) as (kinds, _):
         with socket.create_connection(listening.getsockname()) as client:
             client.setblocking(False)

@@ -1,6 +1,7 @@
 """One of five members takes 500 ms for one call in ten, and the deadline is 100 ms.
 
-That member is behind an address in both runs, with the lateness and without, so that the ratios are of that alone.
+That member is behind an address in both runs, with the lateness and without, so that the ratios are of that alone. What
+an address answers is batched only where its table says so, as here: it is known to answer row by row.
 """
 
 from collections import Counter
@@ -70,7 +71,7 @@ def remote(registry: Registry, origin: str) -> str:
     """The table of the member that is elsewhere."""
     signature = registry.manifest(f"breast-cancer/{ELSEWHERE}").signature
     features, labels = list(signature.features), list(signature.labels)
-    where = f'url = "{origin}"\nmodel = "{ELSEWHERE}"\n'
+    where = f'url = "{origin}"\nmodel = "{ELSEWHERE}"\nbatch = true\n'
     return f"[backends.{ELSEWHERE}]\n{where}features = {features}\nlabels = {labels}\n"
 
 

@@ -23,17 +23,22 @@ class OnnxModel:
         else:
             name = PROBABILITIES if signature.task == "classification" else PREDICTIONS
             self._wanted = {name: _scores(self._session, name)}
+        self._names = list(self._wanted.values())
         _check_inputs(self._session, signature)
 
     def __call__(self, inputs: Mapping[str, Array], /) -> dict[str, Array]:
         feed = {spec.name: np.asarray(inputs[spec.name], spec.dtype) for spec in self._specs}
-        said = self._session.run(list(self._wanted.values()), feed)
-        return {name: self._columns(array) for name, array in zip(self._wanted, said, strict=True)}
+        said = self._session.run(self._names, feed)
+        if self._labels == 2:
+            said[0] = _both(said[0])
+        return dict(zip(self._wanted, said, strict=True))
 
-    def _columns(self, scores: Array) -> Array:
-        """Of two labels, some networks give the second one's probability alone."""
-        alone = self._labels == 2 and scores.shape[1:] in ((), (1,))
-        return np.stack((1 - scores.reshape(-1), scores.reshape(-1)), axis=1) if alone else scores
+
+def _both(scores: Array) -> Array:
+    """The probabilities of two labels: some networks give the second one's alone."""
+    if scores.shape[1:] not in ((), (1,)):
+        return scores
+    return np.stack((1 - scores.reshape(-1), scores.reshape(-1)), axis=1)
 
 
 def read_session(contents: bytes, threads: int) -> Any:

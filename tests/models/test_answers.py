@@ -45,6 +45,13 @@ def test_a_negative_within_tolerance_is_nought() -> None:
     assert probabilities([0.5, 0.5005, -0.0005])[0, 2] == 0
 
 
+def test_a_row_comes_out_the_same_alone_and_among_many() -> None:
+    rows = np.random.default_rng(0).dirichlet([0.5, 0.5, 0.5], 100).astype(np.float32)
+    together = validated({"probabilities": rows}, THREE, 100)["probabilities"]
+    alone = [validated({"probabilities": row[None]}, THREE, 1)["probabilities"][0].tolist() for row in rows]
+    assert together.tolist() == alone
+
+
 def test_other_outputs_are_dropped() -> None:
     said = {"label": np.array([1]), "probabilities": np.array([[0.0, 1.0, 0.0]])}
     assert list(validated(said, THREE, 1)) == ["probabilities"]
@@ -69,6 +76,8 @@ def test_no_rows_are_an_answer_to_no_rows() -> None:
 def test_what_is_no_distribution_is_invalid(row: list[float], words: str) -> None:
     with pytest.raises(InvalidAnswer, match=words):
         probabilities([0.0, 1.0, 0.0], row)
+    with pytest.raises(InvalidAnswer, match=words):
+        probabilities([0.0, 1.0, 0.0], row, *[[0.0, 1.0, 0.0]] * 50)
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (2, 4), (1, 3), (3, 3), (6,), (2, 3, 1)])

@@ -107,7 +107,11 @@ class Fanout:
 
     def _wanted(self) -> bool:
         """Whether anyone still waits for more."""
-        return any(not caller.answer.done() for callers in self._callers.values() for caller in callers)
+        for callers in self._callers.values():
+            for caller in callers:  # mostly the first says it
+                if not caller.answer.done():
+                    return True
+        return False
 
     def _begin(self, index: int, call: Coroutine[Any, None, InferResponse]) -> None:
         try:
@@ -219,8 +223,9 @@ class Fanout:
             scores = self._members[index].scores(response)
             if scores.shape != self._tally.shape:
                 return InvalidAnswer(f"expected scores of shape {self._tally.shape}, got {scores.shape}")
-            own = response.report if response.report.is_composite else None
-            self._tally.record(index, scores, seconds, degraded=response.report.degraded, report=own)
+            report = response.report
+            own = report if report.is_composite else None
+            self._tally.record(index, scores, seconds, degraded=report.degraded, report=own)
         except Exception as unreadable:
             return unreadable
         return None

@@ -31,7 +31,7 @@ class Quorum(msgspec.Struct, frozen=True):
         return (
             len(members) >= self.count
             and self.required <= members
-            and sum(weights[member] for member in members) >= self.weight
+            and sum([weights[member] for member in members]) >= self.weight
         )
 
 
@@ -92,6 +92,7 @@ class Tally:
         self._out = set(range(members))
         self.on_trial: frozenset[int] = frozenset()
         self._answered: set[int] = set()
+        self._reach: dict[Quorum, bool] = {}  # whether each can still be met, until someone is lost
         self._pool: Pool | None = None  # of all rows, until someone else is heard
         self._settled: Array | None = None
         self._voices_at: tuple[float, bool, tuple[Voice, ...]] | None = None
@@ -124,6 +125,7 @@ class Tally:
     def lose(self, member: int, fate: Fate, reason: str, elapsed: float, report: Report | None = None) -> None:
         """`member` will not answer."""
         if member in self._out:
+            self._reach.clear()
             self._hear(member, Voice(fate, reason, elapsed, report=report))
 
     def _hear(self, member: int, voice: Voice) -> None:
@@ -137,11 +139,17 @@ class Tally:
 
     def verdict_on_all(self, quorum: Quorum) -> Verdict | None:
         """What every caller with `quorum` can be told now, whatever its rows."""
-        if not quorum.met_by(self._answered | self._out, self._weight):
+        if not self._within_reach(quorum):
             return "impossible"
         if not self._out:
             return "complete" if len(self._answered) == len(self._voices) else "partial"
         return "partial" if self._out <= self.on_trial and self._met(quorum) else None
+
+    def _within_reach(self, quorum: Quorum) -> bool:
+        known = self._reach.get(quorum)
+        if known is None:
+            known = self._reach[quorum] = quorum.met_by(self._answered | self._out, self._weight)
+        return known
 
     def can_lose(self, members: Set[int], quorum: Quorum) -> bool:
         """Whether `quorum` would still be within reach if `members`, who are still out, were lost.

@@ -52,8 +52,10 @@ class Cost:
 
     def predict(self, rows: int) -> float | None:
         """The seconds that `rows` rows will take; None before the first call."""
-        line = self.line()
-        return None if line is None else line[0] * rows + line[1]
+        if not self._n:
+            return None
+        a, b = self._line()
+        return (a * rows + b) * self._strain
 
     def rows_within(self, seconds: float, *, otherwise: int) -> int:
         """How many rows take about `seconds`, at least 1; `otherwise` before the first call."""

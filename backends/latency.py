@@ -38,7 +38,7 @@ class Latency:
         """A call was answered, or refused for what it asked, after `seconds`."""
         self._done[_bucket(seconds)] += self._weight
         self._cost.learn(rows, seconds)
-        size = math.log2(max(rows, 1))
+        size = math.log2(rows) if rows > 1 else 0.0
         self._log_rows += (ROWS_KEPT if self._longest else 1.0) * (size - self._log_rows)
         self._longest = max(seconds, self._longest / self._growth)
         self._count()

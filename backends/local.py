@@ -58,8 +58,9 @@ class Local:
         self._last = 0  # the number of the last job
 
     async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
-        if not self._busy() and self._is_tiny(request.rows):
-            return InferResponse(self._run_here(request, deadline), request.id)
+        rows = request.rows
+        if not self._busy() and self._is_tiny(rows):
+            return InferResponse(self._run_here(request, rows, deadline), request.id)
         if self._seconds is not None:
             deadline = min(deadline, deadline_after(self._seconds))
         stopwatch = request.stopwatch
@@ -69,12 +70,12 @@ class Local:
         whole = parts[0] if len(parts) == 1 else {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
         return InferResponse(whole, request.id)
 
-    def _run_here(self, request: InferRequest, deadline: Deadline) -> dict[str, Array]:
+    def _run_here(self, request: InferRequest, rows: int, deadline: Deadline) -> dict[str, Array]:
         if (stopwatch := request.stopwatch) is not None:
             stopwatch.lap("wait")
         if remaining(deadline) <= 0:
             raise LateInQueue("the deadline passed before the model was free")
-        outputs = self._timed(request.inputs, request.rows)
+        outputs = self._timed(request.inputs, rows)
         if stopwatch is not None:
             stopwatch.lap("model")
             stopwatch.lap("return")
@@ -135,7 +136,7 @@ class Local:
         began = self._clock()
         outputs = self._model(inputs)
         self.cost.learn(rows, self._clock() - began)
-        self._reach = max(float(rows), self._reach * FADE)
+        self._reach = max(rows, self._reach * FADE)
         return outputs
 
 

@@ -62,7 +62,7 @@ def _distribution(array: Array, rows: int, classes: int) -> Array:
 
 def _are_distributions(rows: list[list[float]]) -> bool:
     """Whether `rows` are distributions as they stand, which most are; not with a NaN, whose sum is one."""
-    return all([min(row) >= 0 and abs(sum(row) - 1) <= TOLERANCE for row in rows])
+    return all(min(row) >= 0 and abs(sum(row) - 1) <= TOLERANCE for row in rows)
 
 
 def _finite(array: Array, rows: int) -> Array:

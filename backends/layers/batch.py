@@ -77,19 +77,17 @@ class Batch:
         self._tasks: dict[int, asyncio.Task[None]] = {}  # by the identity of those who wait for each
 
     async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
-        if request.rows >= self.batching.max_rows or request.stopwatch is not None:
-            return await self._whole(request, deadline)
+        rows = request.rows
+        if rows >= self.batching.max_rows or request.stopwatch is not None:
+            self.batching.rows.add(rows)
+            return await self._timed(request, rows, deadline)
         if self._gathering.idle:
-            number = self._gathering.begin(request.rows)
+            number = self._gathering.begin(rows)
             try:
-                return await self._timed(request, deadline)
+                return await self._timed(request, rows, deadline)
             finally:
                 self._gathering.back(number)
         return await self._in_company(request, deadline)
-
-    async def _whole(self, request: InferRequest, deadline: Deadline) -> InferResponse:
-        self.batching.rows.add(request.rows)
-        return await self._timed(request, deadline)
 
     async def _in_company(self, request: InferRequest, deadline: Deadline) -> InferResponse:
         rider = Rider(request, deadline, asyncio.get_running_loop().create_future())
@@ -102,18 +100,18 @@ class Batch:
             self._leave(rider)
             del rider  # an error knows the frames that it came through: with it in one of them it were a circle
 
-    async def _timed(self, request: InferRequest, deadline: Deadline) -> InferResponse:
+    async def _timed(self, request: InferRequest, rows: int, deadline: Deadline) -> InferResponse:
         began = self._clock()
         try:
             response = await self.inner(request, deadline)
         except DeadlineExceeded:
-            self._cost.late(request.rows, self._clock() - began)
+            self._cost.late(rows, self._clock() - began)
             raise
         except asyncio.CancelledError:
             if remaining(deadline) <= TICK:  # those who wait may find out first that it is late
-                self._cost.late(request.rows, self._clock() - began)
+                self._cost.late(rows, self._clock() - began)
             raise
-        self._cost.learn(request.rows, self._clock() - began)
+        self._cost.learn(rows, self._clock() - began)
         self._doubt.answered()
         return response
 
@@ -155,7 +153,7 @@ class Batch:
         if riders[0].error is not None and not self._doubt.worth_asking(self._clock(), 1):
             raise riders[0].error  # those before it were asked singly in vain
         request = joined([rider.request for rider in riders])
-        return await self._timed(request, max(rider.deadline for rider in riders))
+        return await self._timed(request, request.rows, max(rider.deadline for rider in riders))
 
     def _failed(self, riders: Sequence[Rider], error: Exception) -> None:
         """Ask the riders of a batch that failed once more, singly, where that may help someone; tell the others."""

@@ -19,9 +19,11 @@ class Gate:
         self.state = state
 
     async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
-        if not self.state.enabled:
+        state = self.state
+        if not state.enabled:
             raise Disabled("taken out of the vote; `chorus backends enable NAME` puts it back")
-        refuse_unless_ready(self.state)
+        if state.phase != "ready":
+            refuse_unless_ready(state)
         return await self.inner(request, deadline)
 
 

@@ -25,7 +25,8 @@ async def work(plan: Plan, name: str, replica: int, parent: Parent) -> None:
     assert not isinstance(settings, RemoteSettings)  # noqa: S101 - these have no workers
     version = version_of(settings, Registry(plan.registry_path), plan.pinned[name])
     with loaded(name, settings, version) as local, listening_at(plan.socket(name, replica)) as listening:
-        async with answering(listening, Reception(local, version.manifest.signature), longest=plan.longest_call):
+        reception = Reception(local, version.manifest.signature)
+        async with answering(listening, reception, longest=plan.longest_call, prompt=True):
             collecting.settle()
             parent.tell(ready=True)
             await parent.stop.wait()

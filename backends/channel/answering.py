@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import cast
 
 from backends.channel.calling import MOST_CALLS, write
@@ -23,6 +24,7 @@ from backends.channel.frames import (
     Splitter,
     framed,
 )
+from backends.eager import begin
 from models.deadline import Deadline, from_monotonic_ns
 from models.errors import InvalidAnswer, LateInQueue, Overloaded
 
@@ -43,15 +45,18 @@ async def answering(
     longest: int = LONGEST,
     most: int = MOST_CALLS,
     drain: float = DRAIN_SECONDS,
+    prompt: bool = False,
 ) -> AsyncIterator[None]:
     """Answer the calls that come in over `listening`, a Unix socket, with `handler`; `most` at once per connection.
 
+    A handler that is `prompt` mostly answers without any waiting: it runs as calls come in, as `backends.eager` has it.
     In the end new connections are refused, callers are asked to ask elsewhere, and what is under way is finished, for
     `drain` seconds at most.
     """
     desks: set[Desk] = set()
     loop = asyncio.get_running_loop()
-    server = await loop.create_unix_server(lambda: Desk(handler, desks, longest, most), sock=listening, backlog=BACKLOG)
+    made = partial(Desk, handler, desks, longest, most, prompt)
+    server = await loop.create_unix_server(made, sock=listening, backlog=BACKLOG)
     try:
         yield
         server.close()
@@ -69,14 +74,16 @@ async def answering(
 class Desk(asyncio.Protocol):
     """One connection, among `desks`, all there are."""
 
-    def __init__(self, handler: Handler, desks: set["Desk"], longest: int, most: int) -> None:
+    def __init__(self, handler: Handler, desks: set["Desk"], longest: int, most: int, prompt: bool) -> None:
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[None] = self._loop.create_future()
         self._handler = handler
         self._desks = desks
         self._longest = longest
         self._most = most
+        self._prompt = prompt
         self._splitter = Splitter(longest)
+        self._new: dict[int, Frame] = {}  # calls that have just come: what is cancelled in the same breath is not begun
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
     def take_leave(self) -> None:
@@ -94,18 +101,28 @@ class Desk(asyncio.Protocol):
 
     def _receive(self, frame: Frame) -> None:
         if frame.what == CANCEL:
+            self._new.pop(frame.call, None)
             if (task := self._tasks.pop(frame.call, None)) is not None:
                 task.cancel()
         elif frame.what != CALL:
             raise Malformed(f"a call cannot be a {frame.what}")
-        elif frame.call in self._tasks:
+        elif frame.call in self._tasks or frame.call in self._new:
             raise Malformed(f"call {frame.call} comes twice")
         elif time.monotonic_ns() >= frame.deadline:  # as it is with all that came while we were stopped
             self._refuse(frame.call, LateInQueue("the deadline passed before it was read"))
-        elif len(self._tasks) >= self._most:
+        elif len(self._tasks) + len(self._new) >= self._most:
             self._refuse(frame.call, Overloaded(f"{self._most} calls under way on one connection"))
         else:
-            self._tasks[frame.call] = self._loop.create_task(self._answer(frame))
+            self._new[frame.call] = frame
+
+    def _begin(self) -> None:
+        """Answer the calls that have just come."""
+        new, self._new = self._new, {}
+        for number, frame in new.items():
+            call = self._answer(frame)
+            task = begin(call, self._loop) if self._prompt else self._loop.create_task(call)
+            if task is not None:
+                self._tasks[number] = task
 
     async def _answer(self, frame: Frame) -> None:
         number = frame.call
@@ -138,6 +155,8 @@ class Desk(asyncio.Protocol):
         except Malformed as error:
             log.error("malformed: %s", error)
             self.end()
+        else:
+            self._begin()
 
     def pause_writing(self) -> None:
         """Who does not read our answers is not read either."""

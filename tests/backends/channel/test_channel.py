@@ -95,9 +95,9 @@ class Stopped:
 
 
 @asynccontextmanager
-async def connected(path: str, handler: Handler, **options: int) -> AsyncIterator[Channel]:
+async def connected(path: str, handler: Handler, *, prompt: bool = False, most: int = 1024) -> AsyncIterator[Channel]:
     """A channel and who answers at its other end."""
-    async with answering(listening_at(path), handler, **options):
+    async with answering(listening_at(path), handler, prompt=prompt, most=most):
         with closing(Channel(path)) as channel:
             yield channel
 
@@ -130,9 +130,10 @@ async def outcome(call: Awaitable[object]) -> type[BaseException] | None:
     return None
 
 
-async def test_a_call_arrives_whole_and_so_does_its_answer(path: str) -> None:
+@pytest.mark.parametrize("prompt", [False, True])
+async def test_a_call_arrives_whole_and_so_does_its_answer(path: str, prompt: bool) -> None:
     desk = Desk()
-    async with connected(path, desk) as channel:
+    async with connected(path, desk, prompt=prompt) as channel:
         answer = await channel.call(7, [b"one", memoryview(b"two"), b""], deadline_after(5))
         assert bytes(answer) == b"onetwo!"
     ((kind, payload, left),) = desk.calls
@@ -148,15 +149,34 @@ async def test_nothing_may_be_said_and_answered(path: str) -> None:
         assert len(await channel.call(0, [], later())) == 0
 
 
-async def test_many_calls_are_under_way_at_once_and_are_answered_in_any_order(path: str) -> None:
+@pytest.mark.parametrize("prompt", [False, True])
+async def test_many_calls_are_under_way_at_once_and_are_answered_in_any_order(path: str, prompt: bool) -> None:
     desk = Desk()
-    async with connected(path, desk) as channel:
+    async with connected(path, desk, prompt=prompt) as channel:
         waiting = [asked(channel, b"wait") for _ in range(10)]
         quick = await asyncio.gather(*(said(channel, b"%d" % number) for number in range(500)))
         assert quick == [b"%d!" % number for number in range(500)]
         assert not any(call.done() for call in waiting)
         desk.go_on.set()
         assert await asyncio.gather(*waiting) == [b"wait!"] * 10
+
+
+async def test_a_prompt_handler_answers_as_calls_come_in_and_waits_in_a_task(path: str) -> None:
+    tasks: list[asyncio.Task[object] | None] = []
+
+    async def handler(kind: int, payload: memoryview, deadline: Deadline) -> Sequence[Buffer]:
+        tasks.append(asyncio.current_task())
+        if kind:
+            await asyncio.sleep(0)
+            tasks.append(asyncio.current_task())
+        return [payload]
+
+    async with connected(path, handler, prompt=True) as channel:
+        assert bytes(await channel.call(0, [b"x"], later())) == b"x"
+        assert bytes(await channel.call(1, [b"y"], later())) == b"y"
+    at_once, before, after = tasks
+    assert (at_once, before) == (None, None)
+    assert after is not None
 
 
 async def test_large_calls_and_answers(path: str) -> None:
@@ -176,9 +196,10 @@ def sockets_at(path: str) -> int:
     return sum(line.endswith(path) for line in Path("/proc/net/unix").read_text().splitlines())
 
 
-async def test_a_cancelled_call_is_cancelled_there_and_costs_no_connection(path: str) -> None:
+@pytest.mark.parametrize("prompt", [False, True])
+async def test_a_cancelled_call_is_cancelled_there_and_costs_no_connection(path: str, prompt: bool) -> None:
     desk = Desk()
-    async with connected(path, desk) as channel:
+    async with connected(path, desk, prompt=prompt) as channel:
         waiting, other = asked(channel, b"wait"), asked(channel, b"wait")
         await until(lambda: len(desk.calls) == 2)
         waiting.cancel()
@@ -189,9 +210,10 @@ async def test_a_cancelled_call_is_cancelled_there_and_costs_no_connection(path:
         assert await other == b"wait!"
 
 
-async def test_what_is_cancelled_before_it_began_never_runs(path: str) -> None:
+@pytest.mark.parametrize("prompt", [False, True])
+async def test_what_is_cancelled_before_it_began_never_runs(path: str, prompt: bool) -> None:
     desk = Desk()
-    async with connected(path, desk) as channel:
+    async with connected(path, desk, prompt=prompt) as channel:
         await said(channel, b"first")
         calls = [asked(channel, b"stale") for _ in range(20)]
         await asyncio.sleep(0)  # they are written, and nobody has read them

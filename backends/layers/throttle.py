@@ -86,8 +86,9 @@ class Throttle:
         except TimeoutError as error:
             if not scope.expired():
                 raise
-            raise LateInQueue("the deadline came before its turn") from error
+            raise LateInQueue("the deadline came before its turn") from error.with_traceback(None)
         finally:
+            del scope  # as in `timeout`, there should be no circle
             self._line -= 1
 
     async def _begin(self) -> None:

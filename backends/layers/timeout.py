@@ -30,4 +30,8 @@ class Timeout:
         except TimeoutError as error:
             if not scope.expired():
                 raise
-            raise DeadlineExceeded("no answer by the deadline") from error
+            raise DeadlineExceeded("no answer by the deadline") from error.with_traceback(None)
+        finally:
+            # It has the task, which has the error, whose traceback has what is here. Such a circle at each failure is
+            # work for the garbage collector, and all others wait for that.
+            del scope

@@ -1,11 +1,13 @@
 import asyncio
+import gc
+import weakref
 
 import pytest
 
 from backends.layers.timeout import Timeout
 from models.deadline import deadline_after
-from models.errors import DeadlineExceeded, ServerFault
-from tests.fakes import Fake, now, ones, settle, sure
+from models.errors import BackendError, DeadlineExceeded, ServerFault
+from tests.fakes import Fake, Script, now, ones, settle, sure
 
 
 async def test_an_answer_in_time_comes_through() -> None:
@@ -41,6 +43,28 @@ async def test_cancellation_goes_through() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert (inner.cancelled, now()) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "inner", [Script((0, lambda: ServerFault("500"))), Script((9, sure(1)))], ids=["fails", "late"]
+)
+async def test_an_error_is_gone_once_nobody_looks_at_it_any_more(inner: Script) -> None:
+    """Without help from the garbage collector, which would stop all others for a while after some hundred failures."""
+    gc.collect()
+    gc.disable()
+    try:
+        error = await _failure(inner)
+        assert error() is None
+    finally:
+        gc.enable()
+
+
+async def _failure(inner: Script) -> "weakref.ref[BackendError]":
+    task = asyncio.create_task(Timeout(inner, seconds=2)(ones(), deadline_after(5)))
+    await asyncio.wait([task])
+    error = task.exception()
+    assert isinstance(error, BackendError)
+    return weakref.ref(error)
 
 
 def test_seconds_must_be_positive() -> None:

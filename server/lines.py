@@ -4,11 +4,13 @@ Whatever a caller sent, a line stays a line and shows what it holds: line breaks
 turn the direction of writing are escaped in both.
 """
 
+import contextlib
 import json
 import logging
 import re
 import time
 import traceback
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -22,8 +24,11 @@ class Format(Protocol):
 
     def __call__(self, record: logging.LogRecord, /) -> str: ...
 
-    def said(self, logger: str, message: str, fields: dict[str, Any]) -> str:
-        """The line of what is said as information, now."""
+    def said(self, logger: str, message: str, fields: dict[str, Any]) -> "Said":
+        """What is said as information, now; `fields` are whoever's says it no more."""
+
+    def text(self, waiting: "Sequence[Said]") -> str:
+        """All of them, each with the end of its line."""
 
 
 LONGEST = 1000  # characters; writes to a pipe are whole up to 4,096 bytes
@@ -33,6 +38,7 @@ LONGEST_TRACEBACK = 2000
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _PLAIN = re.compile(r"[^\s\"=]+")
 _ENCODER = msgspec.json.Encoder(enc_hook=repr)
+_NO_JSON = (TypeError, ValueError, RecursionError)  # surrogates, keys that JSON does not have, circles
 
 
 class Line(msgspec.Struct):
@@ -44,6 +50,10 @@ class Line(msgspec.Struct):
     logger: str
     message: str
     fields: dict[str, Any]
+
+
+Said = str | Line
+"""A line, or what is made into one together with others."""
 
 
 class Json:
@@ -68,11 +78,19 @@ class Json:
                 document["traceback"] = "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:]
         return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", _encoded(document))
 
-    def said(self, logger: str, message: str, fields: dict[str, Any]) -> str:
-        line = _encoded(Line(_STAMP(time.time()), "info", self.process, logger, _cut(message), fields))
-        if line.isascii() and "\x7f" not in line:  # JSON has escaped all else
-            return line
-        return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+    def said(self, logger: str, message: str, fields: dict[str, Any]) -> Line:
+        return Line(_STAMP(time.time()), "info", self.process, logger, _cut(message), fields)
+
+    def text(self, waiting: Sequence[Said]) -> str:
+        if all(type(one) is Line for one in waiting):
+            with contextlib.suppress(*_NO_JSON):
+                text = _ENCODER.encode_lines(waiting).decode()
+                if text.isascii() and "\x7f" not in text:  # JSON has escaped all else
+                    return text
+        return "".join([f"{one if isinstance(one, str) else self._line(one)}\n" for one in waiting])
+
+    def _line(self, said: Line) -> str:
+        return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", _encoded(said))
 
 
 class Readable:
@@ -92,6 +110,9 @@ class Readable:
 
     def said(self, logger: str, message: str, fields: dict[str, Any]) -> str:
         return self(logging.makeLogRecord({"name": logger, "msg": message, "levelname": "INFO", "fields": fields}))
+
+    def text(self, waiting: Sequence[Said]) -> str:
+        return "".join([f"{one}\n" for one in waiting])
 
 
 class Stamp:
@@ -143,7 +164,7 @@ def _cut(text: str) -> str:
 def _encoded(document: dict[str, Any] | Line) -> str:
     try:
         return _ENCODER.encode(document).decode()
-    except (TypeError, ValueError, RecursionError):  # surrogates, keys that JSON does not have, circles
+    except _NO_JSON:
         document = msgspec.structs.asdict(document) if isinstance(document, Line) else document
         return json.dumps({key: value if isinstance(value, str) else repr(value) for key, value in document.items()})
 
@@ -153,5 +174,5 @@ def _shown(value: object) -> str:
         return value if _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False)
     try:
         return _ENCODER.encode(value).decode()
-    except (TypeError, ValueError, RecursionError):
+    except _NO_JSON:
         return repr(value)

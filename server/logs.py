@@ -9,11 +9,11 @@ import contextlib
 import logging
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from server.lines import Format, Json, Readable
+from server.lines import Format, Json, Readable, Said
 
 WAITING = 10_000  # lines; a few megabytes
 FLUSH_S = 2.0  # who does not read for so long does not read
@@ -30,7 +30,7 @@ class Log(logging.Handler):
         self._stream = stream
         self._line_of = line_of
         self._waiting = waiting
-        self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Said | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
         self._thread.start()
@@ -43,7 +43,7 @@ class Log(logging.Handler):
         """Log `message` as information from `logger`, without the ceremony of a record."""
         self._put(self._line_of.said(logger, message, fields))
 
-    def _put(self, line: str) -> None:
+    def _put(self, line: Said) -> None:
         if self._queue.qsize() < self._waiting:
             self._queue.put(line)
         else:
@@ -68,21 +68,13 @@ class Log(logging.Handler):
                 line = self._queue.get()
         self._tell_dropped()
 
-    def _write_what_waits(self, line: str | None) -> str | None:
-        """Write `line` and those that wait behind it, as many at once as stay whole. None if the end is among them."""
-        together: list[str] = []
-        length = 0
-        while line is not None:
-            size = len(line.encode(errors="replace")) + 1
-            if together and length + size > WHOLE:
-                self._write(together)
-                together, length = [], 0
-            together.append(line)
-            length += size
-            try:
+    def _write_what_waits(self, line: Said | None) -> Said | None:
+        """Write `line` and those that wait behind it. None if the end is among them."""
+        together: list[Said] = []
+        with contextlib.suppress(queue.Empty):
+            while line is not None:
+                together.append(line)
                 line = self._queue.get_nowait()
-            except queue.Empty:
-                break
         self._write(together)
         return line
 
@@ -94,11 +86,23 @@ class Log(logging.Handler):
             record = logging.makeLogRecord({"name": __name__, **fields, "fields": {"dropped": dropped}})
             self._write([self._line_of(record)])
 
-    def _write(self, lines: Sequence[str]) -> None:
-        """Whole lines: processes that share a pipe do not write into each other's."""
-        with contextlib.suppress(OSError, ValueError):  # a pipe without a reader, a closed file: nobody to tell
-            self._stream.write("".join([f"{line}\n" for line in lines]))
-            self._stream.flush()
+    def _write(self, lines: Sequence[Said]) -> None:
+        """Whole lines, as many at once as stay whole: processes that share a pipe do not write into each other's."""
+        for text in whole(self._line_of.text(lines).encode(errors="replace")):
+            with contextlib.suppress(OSError, ValueError):  # a pipe without a reader, a closed file: nobody to tell
+                self._stream.write(text.decode())
+                self._stream.flush()
+
+
+def whole(lines: bytes) -> Iterator[bytes]:
+    """`lines` in parts of at most `WHOLE` bytes, as far as no line is longer."""
+    start = 0
+    while len(lines) - start > WHOLE:
+        end = lines.rfind(b"\n", start, start + WHOLE) + 1 or lines.index(b"\n", start) + 1
+        yield lines[start:end]
+        start = end
+    if start < len(lines):
+        yield lines[start:]
 
 
 class Logging:

@@ -15,6 +15,7 @@ from models.oip.wire import check_keys, listed, misfit, parse, unknown
 from models.types import Array, Signature, TensorSpec
 
 PLACE = "$.instances"
+SHORT = 1 << 14  # bytes
 
 _ANY = msgspec.json.Decoder()
 _CELL = re.compile(re.escape(PLACE) + r"\[(\d+)\]\[(\d+)\]")
@@ -26,12 +27,26 @@ def read_instances(raw: bytes, signature: Signature) -> Mapping[str, Array]:
     Raises:
         InvalidRequest: a row or a value does not fit, with its place.
     """
+    return _reader(signature)(raw)
+
+
+def read_bare(body: bytes, signature: Signature) -> Mapping[str, Array] | None:
+    """The inputs of a short body with `instances`, lists of values, and nothing else, as most are; None of any other.
+
+    It is read at one go.
+    """
+    if len(body) > SHORT or body.count(b":") != 1:  # of which the one may be in a string: then it does not fit
+        return None
+    return _reader(signature).bare(body)
+
+
+def _reader(signature: Signature) -> "Reader":
     reader = _READERS.get(id(signature))
     if reader is None or reader.signature is not signature:
         if len(_READERS) >= READERS:
             _READERS.clear()
         reader = _READERS[id(signature)] = Reader(signature)
-    return reader(raw)
+    return reader
 
 
 class Reader:
@@ -39,7 +54,9 @@ class Reader:
 
     def __init__(self, signature: Signature) -> None:
         self.signature = signature
-        self._decoder = msgspec.json.Decoder(_rows_type(signature))
+        rows = _rows_type(signature)
+        self._decoder = msgspec.json.Decoder(rows)
+        self._bare = msgspec.json.Decoder(msgspec.defstruct("Bare", [("instances", rows)], forbid_unknown_fields=True))
         self._columns: list[tuple[TensorSpec, slice]] = []
         start = 0
         for spec in signature.inputs:
@@ -57,6 +74,14 @@ class Reader:
         if not rows:
             raise InvalidRequest("expected at least one row", PLACE)
         return self._tensors(rows)
+
+    def bare(self, body: bytes) -> Mapping[str, Array] | None:
+        """What a `body` of rows alone holds; None if it does not fit, for whatever reason."""
+        try:
+            read: Any = self._bare.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        return self._tensors(read.instances) if read.instances else None
 
     def _tensors(self, rows: Sequence[Any]) -> Mapping[str, Array]:
         if len(self._columns) == 1:

@@ -11,7 +11,7 @@ import msgspec
 from backends.drill import NO_DRILLS
 from models.oip.wire import check_envelope, parse
 from models.types import PREDICTIONS, PROBABILITIES, Array, InferRequest, InferResponse, Signature
-from server.codecs.instances import read_instances
+from server.codecs.instances import read_bare, read_instances
 from server.codecs.outcome import SharedMembers, members_of, outcome, parts_of
 from server.codecs.parameters import read_parameters
 
@@ -36,6 +36,9 @@ def decode(
     Raises:
         InvalidRequest: with the place.
     """
+    bare = read_bare(body, signature)
+    if bare is not None:
+        return InferRequest(bare, request_id, trace=trace), None
     wire = parse(_DECODER, body)
     asked = read_parameters(wire.parameters, extra)
     inputs = read_instances(bytes(wire.instances), signature)

@@ -58,6 +58,15 @@ def test_a_request_need_not_ask_for_anything() -> None:
     assert timeout is None
 
 
+@given(st.lists(st.tuples(st.floats(-1e30, 1e30), st.floats(-1e30, 1e30)), min_size=1, max_size=4))
+def test_rows_alone_are_read_as_they_are_beside_other_things(rows: list[tuple[float, float]]) -> None:
+    alone, among = {"instances": rows}, {"instances": rows, "parameters": {}}
+    one, other = [kserve_v1.decode(msgspec.json.encode(body), YES_NO, "the-id", "t")[0] for body in (alone, among)]
+    (array,), (expected,) = one.inputs.values(), other.inputs.values()
+    np.testing.assert_array_equal(array, expected, strict=True)
+    assert (one.id, one.trace, one.parameters, one.extra) == (other.id, other.trace, other.parameters, other.extra)
+
+
 ROW = b'{"instances":[[1,2]],"parameters":'
 
 

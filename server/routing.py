@@ -15,6 +15,7 @@ from aiohttp import hdrs, web
 from server.expecting import expecting
 from server.inference import CURRENT
 from server.middleware import Routed, around
+from server.parting import Parting
 from server.reply import Handler
 from server.slowness import Server
 
@@ -82,7 +83,7 @@ def server_of(
 
     Once it is `leaving`, every answer is the last on its connection.
     """
-    loop, table = asyncio.get_running_loop(), Table(routes)
+    loop, table, parting = asyncio.get_running_loop(), Table(routes), Parting()
     app[SERVED_ROUTES] = routes
 
     def made(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> Routed:
@@ -103,6 +104,8 @@ def server_of(
             uses.end()
         if leaving.is_set():
             response.force_close()
+        if not request.content.is_eof() and isinstance(response, web.StreamResponse):  # a `Reply` is to what was read
+            await parting(request, response)
         return cast(web.StreamResponse, response)  # what aiohttp needs of one
 
     return Server(handle, request_factory=made, **how)

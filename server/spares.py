@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from backends.served import Served
 
 VOTING = ("ensemble", "cascade")
-"""What has a quorum. Of other composites a part cannot be done without: who asks them is told at once that it fails."""
+"""What has a quorum. Any other composite fails with its part, so that it matters who can do without the composite."""
 
 
 class Spares:
@@ -17,11 +17,17 @@ class Spares:
     def of(self, name: str) -> Callable[[], bool]:
         """Whether all ensembles that hold the backend `name` could answer without it, as far as one knows now.
 
-        One that nobody holds can be left alone: who asks it is told so at once instead of being kept waiting in vain.
+        They may hold it as a part of a part, such as a step of a chain. One that no ensemble holds can be left alone:
+        who asks it is told so at once instead of being kept waiting in vain.
         """
-        return lambda: all(self._can_do_without(name, one) for one in self.served.values() if name in one.parts)
+        return lambda: self._is_spare(name)
+
+    def _is_spare(self, name: str) -> bool:
+        return all(self._can_do_without(name, one) for one in self.served.values() if name in one.parts)
 
     def _can_do_without(self, name: str, holder: Served) -> bool:
-        if holder.answerable is None or holder.kind not in VOTING or not holder.state.enabled:
+        if holder.answerable is None or not holder.state.enabled:
             return True
-        return holder.answerable(lambda member: member.name != name and member.is_there)
+        if holder.answerable(lambda part: part.name != name and part.is_there):
+            return True
+        return holder.kind not in VOTING and self._is_spare(holder.name)

@@ -114,3 +114,28 @@ def test_an_ensemble_counts_in_another_if_it_can_answer() -> None:
     assert spare("a", served)
     inner[1].replicas[0].state.phase = "away"  # without it the inner one cannot answer any more
     assert not spare("a", served)
+
+
+def chain(name: str, *steps: Served) -> Served:
+    return replace(
+        serve(name, Fake(sure(1))),
+        kind="chain",
+        parts=tuple(one.name for one in steps),
+        answerable=lambda ready: all(map(ready, steps)),
+        state=State(),
+    )
+
+
+def test_a_step_of_a_chain_is_needed_by_an_ensemble_that_needs_the_chain() -> None:
+    prepare, last, b, c = (model(name) for name in ("prepare", "last", "b", "c"))
+    whole = chain("chain", prepare, last)
+    served = named(prepare, last, whole, b, c, ensemble("all", whole, b, c))
+    assert spare("prepare", served)
+    broken(b)
+    assert not spare("prepare", served)
+    assert not spare("last", served)
+
+
+def test_a_step_of_a_chain_that_no_ensemble_holds_can_be_left_alone() -> None:
+    prepare, last = model("prepare"), model("last")
+    assert spare("prepare", named(prepare, last, chain("chain", prepare, last)))

@@ -4,6 +4,7 @@ from aiohttp import hdrs, web
 
 from server.errors import problem_response
 from server.exchange import EXCHANGE
+from server.limits import too_large
 from server.reply import Answer, Handler
 
 
@@ -15,8 +16,7 @@ def expecting(handler: Handler, longest: int) -> Handler:
             detail = "only 100-continue can be expected"
             return problem_response(417, "expectation_failed", detail, request[EXCHANGE].id)
         if request.content_length is not None and request.content_length > longest:
-            detail = f"the body is over {longest} bytes"
-            response = problem_response(413, "content_too_large", detail, request[EXCHANGE].id)
+            response = problem_response(413, "request_entity_too_large", too_large(longest), request[EXCHANGE].id)
             response.force_close()
             return response
         return await handler(request)

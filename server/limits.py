@@ -22,6 +22,11 @@ class Limits:
     most: int = 1024
 
 
+def too_large(longest: int) -> str:
+    """What is said to whoever sends a longer body."""
+    return f"the body is over {longest} bytes, the most that [server] max_body_bytes allows"
+
+
 LIMITS: web.AppKey[Limits] = web.AppKey("limits", Limits)
 
 

@@ -11,6 +11,7 @@ from models.errors import ChorusError
 from server import identity
 from server.errors import problem, problem_response
 from server.exchange import EXCHANGE, Exchange
+from server.limits import LIMITS, too_large
 from server.logs import Log
 from server.memory import MEMORY
 from server.reply import Answer, Handler
@@ -79,7 +80,7 @@ def _http_problem(error: web.HTTPException, request: web.Request) -> web.Respons
     details = {
         404: f"no route {request.path}; GET / lists them",
         408: "the body did not come in time",
-        413: "the body is too large",
+        413: too_large(request.app[LIMITS].max_body_bytes),
         415: "a compressed body is not read; send it plain",
     }
     allowed = f"{request.method} is not allowed here; allowed: {error.headers.get('Allow', '')}"

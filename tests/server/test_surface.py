@@ -209,6 +209,10 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(server: Running) 
     assert refused.startswith(b"HTTP/1.1 413 ")
     expecting = raw_request(server, f"{head}Expect: 100-continue\r\n\r\n".encode())
     assert expecting.startswith(b"HTTP/1.1 413 ")
+    for answer in (refused, expecting):
+        problem = msgspec.json.decode(answer.partition(b"\r\n\r\n")[2])
+        assert problem["code"] == "request_entity_too_large"
+        assert problem["detail"] == f"the body is over {16 * MIB} bytes, the most that [server] max_body_bytes allows"
 
 
 def test_many_rows_are_answered_as_few_are(server: Running, trained: Registry) -> None:

@@ -21,7 +21,7 @@ class Alarm:
     """Tell those who wait, each at its own deadline.
 
     The timer is set for the first deadline of any who waited when it was set; mostly nobody who comes later is in more
-    of a hurry. Whoever is done is `off`, and may have been told.
+    of a hurry. Whoever is done is `off`, and may have been told. The timer stays, for the next one mostly comes soon.
     """
 
     def __init__(self) -> None:
@@ -38,8 +38,6 @@ class Alarm:
     def off(self, one: Waiting) -> None:
         """It need not be told any more."""
         self._waiting.pop(one, None)
-        if not self._waiting:
-            self._set(NEVER)
 
     def _set(self, at: Deadline) -> None:
         if self._timer is not None:

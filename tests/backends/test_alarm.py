@@ -1,6 +1,9 @@
 """Everyone is told at its own deadline, by one timer."""
 
 import asyncio
+from typing import Any
+
+import pytest
 
 from backends.alarm import Alarm
 from models.deadline import Deadline, deadline_after
@@ -27,7 +30,7 @@ async def test_each_is_told_once_at_its_own_deadline_in_whatever_order_they_come
     assert [one.told for one in [*sleepers, late]] == [[3], [1], [2], [1], [5], [4.5]]
 
 
-async def test_who_is_done_is_not_told_and_leaves_no_timer_behind() -> None:
+async def test_who_is_done_is_not_told() -> None:
     alarm = Alarm()
     one, other = Sleeper(1, alarm), Sleeper(2, alarm)
     alarm.off(one)
@@ -38,6 +41,23 @@ async def test_who_is_done_is_not_told_and_leaves_no_timer_behind() -> None:
     alarm.off(third)
     await asyncio.sleep(6)
     assert third.told == []
+
+
+async def test_one_timer_is_for_all_who_come_and_go_before_it_rings(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, alarm, timers = asyncio.get_running_loop(), Alarm(), []
+    usual = loop.call_at
+
+    def call_at(when: float, *call: Any, **context: Any) -> asyncio.TimerHandle:
+        timers.append(when)
+        return usual(when, *call, **context)
+
+    monkeypatch.setattr(loop, "call_at", call_at)
+    for seconds in (5, 6, 7):
+        alarm.off(Sleeper(seconds, alarm))
+    last = Sleeper(8, alarm)
+    assert timers == [5]
+    await asyncio.sleep(9)
+    assert last.told == [8]
 
 
 async def test_who_is_told_may_wait_anew_and_send_others_away() -> None:

@@ -67,6 +67,26 @@ async def _failure(inner: Script) -> "weakref.ref[BackendError]":
     return weakref.ref(error)
 
 
+async def test_who_was_out_of_time_goes_on_and_is_cancelled_no_more() -> None:
+    timeout, task = Timeout(Fake(sure(1), delay=9), seconds=2), asyncio.current_task()
+    for _ in range(2):
+        with pytest.raises(DeadlineExceeded):
+            await timeout(ones(), deadline_after(5))
+    assert task is not None
+    assert task.cancelling() == 0
+    await asyncio.sleep(1)
+    assert now() == 5
+
+
+async def test_who_is_cancelled_at_its_deadline_is_cancelled() -> None:
+    task = asyncio.create_task(Timeout(Fake(sure(1), delay=9), seconds=2)(ones(), deadline_after(20)))
+    await settle()
+    asyncio.get_running_loop().call_at(2, task.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert now() == 2
+
+
 def test_seconds_must_be_positive() -> None:
     with pytest.raises(ValueError, match="got 0"):
         Timeout(Fake(sure(1)), seconds=0)

@@ -84,6 +84,8 @@ def run(wanted: Sequence[Scenario], loops: Sequence[Loop], registry: Registry, *
 
 def outcome(scenario: Scenario, registry: Registry, loop: Loop, *, quick: bool) -> report.Claims | str:
     """What a scenario finds with the server on `loop`, or why it could not be run."""
+    if lacking := scenario.lacks():
+        return f"not tried here: {lacking}"
     with tempfile.TemporaryDirectory(prefix="chorus-chaos-") as folder:
         stage = Stage(registry, Path(folder), loop, quick)
         try:

@@ -74,13 +74,17 @@ Play = Callable[[Stage], Awaitable[Sequence[Claim]]]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is done for a `goal`, and its figures. `seconds`: about how long it takes in full, on each event loop."""
+    """What is done for a `goal`, and its figures. `seconds`: about how long it takes in full, on each event loop.
+
+    `lacks`: why it cannot be tried on this machine; empty if it can.
+    """
 
     goal: str
     name: str
     about: str
     seconds: float
     play: Play
+    lacks: Callable[[], str] = str
 
     @property
     def key(self) -> str:

@@ -1,10 +1,13 @@
 """The table of the chaos suite: what it says, and that it keeps what was not measured anew."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.claims import Claim
+from models.registry import Registry
+from tests.chaos.__main__ import outcome
 from tests.chaos.figures import exactly, measured, share, timed
 from tests.chaos.report import Found, holds, lines, whole, write
 from tests.chaos.scenario import Scenario, Stage
@@ -35,6 +38,11 @@ def test_each_figure_stands_beside_its_target_for_each_event_loop() -> None:
         " | - errors | 0 | 0 | 0 | met | ",
     ]
     assert not holds(FOUND)
+
+
+def test_what_a_machine_lacks_for_a_scenario_is_said_instead_of_trying_it(tmp_path: Path) -> None:
+    lacking = replace(ONE, lacks=lambda: "it takes root")
+    assert outcome(lacking, Registry(tmp_path), "uvloop", quick=True) == "not tried here: it takes root"
 
 
 def test_what_could_not_be_run_is_said_and_holds_nothing() -> None:

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.processes
 
 @pytest.mark.parametrize("scenario", scenarios(), ids=lambda one: one.key)
 async def test_what_a_scenario_counts_holds(scenario: Scenario, trained: Registry) -> None:
+    if lacking := scenario.lacks():
+        pytest.skip(lacking)
     loop = LOOPS[scenarios().index(scenario) % len(LOOPS)]
     with TemporaryDirectory(prefix="chaos-") as folder:  # short: the paths of sockets may not be long
         stage = Stage(trained, Path(folder), loop, quick=True)

@@ -1,11 +1,14 @@
 """G1: one of five neither answers nor closes: everyone is answered at the deadline, and soon nobody waits any more."""
 
+import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 
 from benchmarks.claims import Claim
 from tests.chaos.faults import Faults
 from tests.chaos.figures import measured, number, share, timed
+from tests.chaos.kernel import dropping, lacks_nft
 from tests.chaos.remotes import FIVE, ROW, remotes
 from tests.chaos.runs import all_answered, fates, typical_ms
 from tests.chaos.scenario import Scenario, Stage
@@ -47,6 +50,24 @@ async def black_hole(stage: Stage) -> list[Claim]:
         return await _compared(stage, site, FAR_LOST, lose)
 
 
+async def dropped_packets(stage: Stage) -> list[Claim]:
+    """What is sent to the port of one of five servers is dropped by the kernel: no connection can be made either."""
+    with ExitStack() as dropped:
+        async with (
+            remotes() as far,
+            stage.serve(far.tables(timeout_ms=stage.size(DEADLINE_MS, PATIENT_MS)), rows=ROW) as site,
+        ):
+            await site.until("ready", *FIVE)
+
+            async def lose() -> None:
+                await asyncio.to_thread(dropped.enter_context, dropping(far.ways[FAR_LOST].port))
+
+            claims = await _compared(stage, site, FAR_LOST, lose)
+            dropped.close()
+            await site.until("ready", FAR_LOST)
+            return claims
+
+
 async def _compared(
     stage: Stage, site: Site, lost: str, lose: Callable[[], Awaitable[None]], *, degraded: bool = True
 ) -> list[Claim]:
@@ -75,4 +96,12 @@ SCENARIOS = (
     Scenario("G1", "stopped-worker", "SIGSTOP to one of five workers, 100/s for 60 s, D 200 ms", 90, stopped_worker),
     Scenario("G1", "replaced-worker", "the same with the supervisor's watch, as by default", 90, replaced_worker),
     Scenario("G1", "black-hole", "the way to one of five servers is a black hole, 100/s for 60 s", 90, black_hole),
+    Scenario(
+        "G1",
+        "dropped-packets",
+        "nft drops what is sent to one of five servers, 100/s for 60 s",
+        90,
+        dropped_packets,
+        lacks_nft,
+    ),
 )

@@ -1,19 +1,25 @@
 """G11: one backend that hangs, with all of its places taken, costs another one nothing: they share no pool."""
 
 import asyncio
+import signal
 import statistics
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 
 from benchmarks.claims import Claim
 from tests.chaos.faults import NONE, Faults
-from tests.chaos.figures import measured
-from tests.chaos.remotes import ROW, remotes
-from tests.chaos.runs import all_answered
+from tests.chaos.figures import counted, exactly, measured, share, timed
+from tests.chaos.kernel import lacks_namespaces, nameless
+from tests.chaos.remotes import FIVE, ROW, remotes
+from tests.chaos.runs import all_answered, fates
 from tests.chaos.scenario import Scenario, Stage
 from tests.chaos.site import Site
+from tests.running import PATIENCE
 
 PLACES = 64
 PATIENT_MS = 60_000
+UNKNOWN = ("a", "b")
+EXIT_S = 11.0
 SLEEPY = """
 import time
 
@@ -47,6 +53,34 @@ async def sleeping_function(stage: Stage) -> list[Claim]:
     async with remotes("b") as far, stage.serve(far.tables(f"limit = {PLACES}") + sleepy, rows=ROW) as site:
         await site.until("ready", "b")
         return await _beside(stage, site, PLACES // 2, _nothing, _nothing)
+
+
+async def silent_names(stage: Stage) -> list[Claim]:
+    """Nobody answers who is asked for names: of five servers two have one that the machine itself does not know."""
+    rate, seconds = stage.size((100, 30), (40, 2))
+    async with remotes() as far:
+        tables = far.tables(timeout_ms=PATIENT_MS)
+        for name in UNKNOWN:
+            tables = tables.replace(far.ways[name].url, f"http://{name}.example.test:{far.ways[name].port}")
+        tables = tables.replace(f"127.0.0.1:{far.ways['c'].port}", f"localhost:{far.ways['c'].port}")
+        with nameless(stage.folder) as (within, asked):
+            async with stage.serve(tables, rows=ROW, within=within) as site:
+                await site.until("ready", *(set(FIVE) - set(UNKNOWN)))
+                run = await site.drive(rate, seconds)
+                states = [(await site.backend(name))["state"] for name in UNKNOWN]
+                began = perf_counter()
+                site.server.process.send_signal(signal.SIGTERM)
+                await asyncio.to_thread(site.server.process.wait, PATIENCE)
+                ended = perf_counter() - began
+            questions = asked()
+    return [
+        *all_answered(run),
+        exactly("servers whose name nobody knows and which are unverified", states.count("unverified"), len(UNKNOWN)),
+        *(share(f"without {name}", fates(run, name, "skipped"), run.offered, least=100) for name in UNKNOWN),
+        counted("questions that nobody has answered", questions, least=len(UNKNOWN)),
+        timed("p99", run.latency.at([99])[0], most=50),
+        timed("exit after SIGTERM", 1e3 * ended, most=1e3 * EXIT_S),
+    ]
 
 
 async def _nothing() -> None:
@@ -96,5 +130,13 @@ SCENARIOS = (
         "64 calls to a function that sleeps in the front's thread; the same",
         170,
         sleeping_function,
+    ),
+    Scenario(
+        "G11",
+        "silent-names",
+        "two of five servers have names, and whoever is asked for names never answers; 100/s for 30 s",
+        40,
+        silent_names,
+        lacks_namespaces,
     ),
 )

@@ -98,7 +98,8 @@ def replicated(
     clock: Clock = time.perf_counter,
 ) -> Backend:
     """`replicas` as one backend, tried again where that is allowed."""
-    together = Replicas(replicas, idempotent=idempotent, clock=clock)
+    free = not (isinstance(settings, RemoteSettings | PythonSettings) and settings.cost)
+    together = Replicas(replicas, idempotent=idempotent, free=free, clock=clock)
     statistics, budget, latency = vitals.statistics, vitals.budget, vitals.latency
     backend: Backend = together if len(replicas) > 1 else replicas[0].backend
     if settings.hedge:

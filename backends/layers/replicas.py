@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from backends.replica import Replica
+from backends.tasks import Tasks
 from models.deadline import Deadline
 from models.errors import (
     Away,
@@ -26,9 +27,11 @@ class Replicas:
     """Ask the less busy of two of `replicas` picked at random; one that cannot be asked is passed over for another.
 
     Busy is who has calls under way, or has failed a moment ago: else one that fails quickly would always seem idle. A
-    replica whose breaker wants a probe gets the next call, and if it fails again, another one, where that is allowed
-    (`idempotent`): so a probe costs nobody an answer. Any other call that began and failed is not begun anew elsewhere:
-    that would be a retry, and counts as one. Mitzenmacher, "The Power of Two Choices" (2001).
+    replica whose breaker wants a probe gets a copy of the next call, whose answer nobody waits for: so a probe costs
+    nobody an answer, nor time. Where calls cost something (`free` is false) it gets the call itself, and if it fails
+    again, another one, unless a call may be made only once (`idempotent` is false). Any other call that began and
+    failed is not begun anew elsewhere: that would be a retry, and counts as one.
+    Mitzenmacher, "The Power of Two Choices" (2001).
 
     Raises:
         RateLimited, Overloaded, ConnectFailed, BreakerOpen, SignatureMismatch, Unverified, Away: all were passed over.
@@ -39,6 +42,7 @@ class Replicas:
         replicas: Sequence[Replica],
         *,
         idempotent: bool = True,
+        free: bool = True,
         chance: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -46,8 +50,10 @@ class Replicas:
             raise ValueError("expected at least one replica")
         self.replicas = tuple(replicas)
         self._idempotent = idempotent
+        self._free = free
         self._chance = chance
         self._clock = clock
+        self._probes = Tasks()
 
     async def __call__(
         self, request: InferRequest, deadline: Deadline, trail: list[Replica] | None = None
@@ -58,22 +64,25 @@ class Replicas:
         while left := [one for one in self.replicas if one not in trail]:
             replica, is_probe = self._pick(left)
             trail.append(replica)
-            replica.in_flight += 1
+            if is_probe and self._may_copy(request) and self.has_another(trail):
+                self._probes.start(_ask(replica, request, deadline))
+                continue
             try:
-                return await replica.backend(request, deadline)
+                return await _ask(replica, request, deadline)
             except PASSED_OVER as error:
                 refusals.append(error)
             except BackendError as error:
                 if not (is_probe and self._idempotent and error.ill and len(left) > 1):
                     raise
                 refusals.append(error)
-            finally:
-                replica.in_flight -= 1
         raise min(refusals, key=_rank)
 
     def has_another(self, trail: Sequence[Replica]) -> bool:
         """Whether one that is not on the `trail` can be asked like any other."""
         return any(one.there for one in self.replicas if one not in trail)
+
+    def _may_copy(self, request: InferRequest) -> bool:
+        return self._idempotent and self._free and request.stopwatch is None
 
     def _pick(self, left: Sequence[Replica]) -> tuple[Replica, bool]:
         """Whom to ask, and whether that is a probe."""
@@ -89,6 +98,14 @@ class Replicas:
         second = (first + 1 + int(self._chance() * (len(candidates) - 1))) % len(candidates)
         one, other = candidates[first], candidates[second]
         return (one if _load(one, now) <= _load(other, now) else other), False
+
+
+async def _ask(replica: Replica, request: InferRequest, deadline: Deadline) -> InferResponse:
+    replica.in_flight += 1
+    try:
+        return await replica.backend(request, deadline)
+    finally:
+        replica.in_flight -= 1
 
 
 def _load(replica: Replica, now: float) -> int:

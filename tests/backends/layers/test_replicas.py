@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from backends.circuit import FAILURES, Circuit
+from backends.circuit import FAILURES, FIRST_WAIT, Circuit
 from backends.layers.breaker import Breaker
 from backends.layers.gate import Gate
 from backends.layers.replicas import Replicas
@@ -25,6 +25,7 @@ from models.errors import (
     Unverified,
 )
 from tests.fakes import Fake, now, ones, settle, sure
+from tests.layered import behind_layers
 
 DEAD = [
     RateLimited("full"),
@@ -112,7 +113,7 @@ async def test_one_that_is_known_to_be_away_is_not_even_asked() -> None:
     assert (len(away.calls), len(open_.calls), len(good.calls)) == (0, 0, 20)
 
 
-async def test_one_whose_breaker_wants_a_probe_gets_the_next_call() -> None:
+async def test_one_whose_breaker_wants_a_probe_gets_a_copy_of_the_next_call() -> None:
     fakes = [Fake(sure(1)), Fake(sure(1))]
     circuit = Circuit(chance=lambda: 0.0)
     first = Replica("0", Breaker(fakes[0], circuit=circuit, state=State(), clock=now), circuit=circuit)
@@ -123,23 +124,58 @@ async def test_one_whose_breaker_wants_a_probe_gets_the_next_call() -> None:
     assert (len(fakes[0].calls), len(fakes[1].calls)) == (0, 1)
     await asyncio.sleep(1)
     await together(ones(), deadline_after(1))
-    assert (len(fakes[0].calls), len(fakes[1].calls)) == (1, 1)
+    await settle()
+    assert (len(fakes[0].calls), len(fakes[1].calls)) == (1, 2)
 
 
-def with_a_probe_due(bad: Fake, good: Fake, *, idempotent: bool = True) -> Replicas:
+async def test_a_probe_that_hangs_keeps_nobody_waiting_and_is_judged_at_the_deadline() -> None:
+    served = behind_layers("m", [Fake(sure(1), delay=100), Fake(sure(1), delay=0.1)])
+    hanging = served.replicas[0]
+    for _ in range(FAILURES):
+        hanging.circuit.fail(0, 0, spare=lambda: True)
+    await asyncio.sleep(FIRST_WAIT)
+    for _ in range(3):
+        await served.backend(ones(), deadline_after(2))
+    assert now() == pytest.approx(FIRST_WAIT + 0.3)
+    assert (hanging.circuit.probes, hanging.circuit.opens, hanging.in_flight) == (1, 1, 1)
+    await asyncio.sleep(2)
+    assert (hanging.circuit.opens, hanging.in_flight) == (2, 0)
+
+
+async def test_a_probe_that_is_answered_brings_it_back() -> None:
+    served = behind_layers("m", [Fake(sure(1), delay=0.2), Fake(sure(1), delay=0.1)])
+    circuit = served.replicas[0].circuit
+    for _ in range(FAILURES):
+        circuit.fail(0, 0, spare=lambda: True)
+    await asyncio.sleep(FIRST_WAIT)
+    await served.backend(ones(), deadline_after(2))
+    await asyncio.sleep(0.1)
+    assert circuit.closed
+
+
+def with_a_probe_due(bad: Fake, good: Fake, *, idempotent: bool = True, free: bool = True) -> Replicas:
     """Two, of which the first has failed, and is to be tried again now."""
     circuit = Circuit(chance=lambda: 0.0)
     first = Replica("0", Breaker(bad, circuit=circuit, state=State(), clock=now), circuit=circuit)
     circuit.reset(-1.0)
     for _ in range(FAILURES):
         circuit.fail(-1, -1, spare=lambda: True)
-    return Replicas([first, Replica("1", good)], idempotent=idempotent, clock=now)
+    return Replicas([first, Replica("1", good)], idempotent=idempotent, free=free, clock=now)
 
 
-async def test_a_probe_that_fails_costs_nobody_an_answer() -> None:
+@pytest.mark.parametrize("free", [True, False])
+async def test_a_probe_that_fails_costs_nobody_an_answer(free: bool) -> None:
     bad, good = Fake(ServerFault("500")), Fake(sure(1))
-    assert await with_a_probe_due(bad, good)(ones(), deadline_after(1))
+    assert await with_a_probe_due(bad, good, free=free)(ones(), deadline_after(1))
+    await settle()
     assert (len(bad.calls), len(good.calls)) == (1, 1)
+
+
+async def test_where_calls_cost_something_a_probe_is_no_call_more() -> None:
+    probed, good = Fake(sure(1)), Fake(sure(1))
+    await with_a_probe_due(probed, good, free=False)(ones(), deadline_after(1))
+    await settle()
+    assert (len(probed.calls), len(good.calls)) == (1, 0)
 
 
 async def test_unless_it_may_not_be_asked_twice() -> None:
@@ -149,10 +185,10 @@ async def test_unless_it_may_not_be_asked_twice() -> None:
     assert not good.calls
 
 
-async def test_a_probe_that_is_late_is_late() -> None:
+async def test_a_call_that_is_a_probe_and_late_is_late() -> None:
     bad, good = Fake(DeadlineExceeded("late")), Fake(sure(1))
     with pytest.raises(DeadlineExceeded):
-        await with_a_probe_due(bad, good)(ones(), deadline_after(1))
+        await with_a_probe_due(bad, good, free=False)(ones(), deadline_after(1))
     assert not good.calls
 
 

@@ -1,6 +1,7 @@
 """How long a backend takes, of late, and whether a call that was given up had its share of time; no clock, no I/O."""
 
 import math
+from bisect import bisect_left
 
 from backends.cost import Cost
 
@@ -12,7 +13,7 @@ UNKNOWN_IS_FAIR = 1.0  # seconds: before anything was answered nobody knows what
 BEYOND = 2.0  # times the longest answer is fair where too few calls were answered to know the quantile
 USUAL = 0.95
 ROWS_KEPT = 0.02  # how much each call counts in what is known of their size, which is what most have
-_STEP = 1 / math.log(GROWTH)
+_BOUNDS = [SHORTEST * GROWTH**bucket for bucket in range(BUCKETS - 1)]  # of what is in each; the last has the rest
 
 
 class Latency:
@@ -108,7 +109,4 @@ class Latency:
 
 
 def _bucket(seconds: float) -> int:
-    """Each bucket holds what is at most SHORTEST * GROWTH ** bucket, and more than the one before."""
-    if seconds <= SHORTEST:
-        return 0
-    return min(math.ceil(math.log(seconds / SHORTEST) * _STEP), BUCKETS - 1)
+    return bisect_left(_BOUNDS, seconds)

@@ -15,7 +15,6 @@ import msgspec
 from msgspec.structs import replace
 
 from models.answers import validated
-from models.calibration import tempered
 from models.deadline import Deadline, remaining
 from models.errors import (
     BackendError,
@@ -130,8 +129,6 @@ class Oip:
             raise translated(error) from error
         outputs, degraded = decode_answer(*answer, remote.model, list(self._asked), asked=request.id)
         said = self._said(outputs, request.rows)
-        if self._temperature is not None:
-            said[PROBABILITIES] = tempered(said[PROBABILITIES], self._temperature)
         if stopwatch is not None:
             stopwatch.lap("decode_answer")
         return InferResponse(said, request.id, DEGRADED if degraded else ALONE)
@@ -174,7 +171,7 @@ class Oip:
         ours = {self._asked[name]: array for name, array in outputs.items()}
         if self._remote.names_labels:
             ours = {name: one_hot(array, self._remote.signature.labels) for name, array in ours.items()}
-        return validated(ours, self._remote.signature, rows)
+        return validated(ours, self._remote.signature, rows, temperature=self._temperature)
 
     def _headers(self, request: InferRequest, deadline: Deadline, header_length: int | None) -> dict[str, str]:
         name, value = relative(deadline)

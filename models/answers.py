@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from models.calibration import tempered
 from models.errors import InvalidAnswer
 from models.types import PREDICTIONS, PROBABILITIES, Array, Signature, TensorSpec
 
@@ -14,14 +15,19 @@ TOLERANCE = 1e-3  # what a model that computes in half precision may be off by
 FEW = 32  # numbers: so few are looked at faster one by one
 
 
-def validated(outputs: Mapping[str, Array], signature: Signature, rows: int) -> dict[str, Array]:
+def validated(
+    outputs: Mapping[str, Array], signature: Signature, rows: int, *, temperature: float | None = None
+) -> dict[str, Array]:
     """The canonical answer: `probabilities` (n, k) or `predictions` (n,) in float64; other tasks' tensors as declared.
+
+    Probabilities are those at `temperature`, if it is given.
 
     Raises:
         InvalidAnswer: an output is missing, not a number, of the wrong shape, not finite, or no distribution.
     """
     if signature.task == "classification":
-        return {PROBABILITIES: _distribution(_numbers(outputs, PROBABILITIES), rows, len(signature.labels))}
+        said = _distributions(_numbers(outputs, PROBABILITIES), rows, len(signature.labels))
+        return {PROBABILITIES: _normalised(said) if temperature is None else tempered(said, temperature)}
     if signature.task == "regression":
         return {PREDICTIONS: _finite(_numbers(outputs, PREDICTIONS), rows)}
     return {spec.name: _shaped(_output(outputs, spec.name), spec, rows) for spec in signature.outputs}
@@ -40,24 +46,28 @@ def _numbers(outputs: Mapping[str, Array], name: str) -> Array:
     return array.astype(np.float64, copy=False)
 
 
-def _distribution(array: Array, rows: int, classes: int) -> Array:
-    """`array` (n, k) as rows that sum to one."""
+def _normalised(array: Array) -> Array:
+    return np.asarray(array / np.add.reduce(array, axis=1, keepdims=True))
+
+
+def _distributions(array: Array, rows: int, classes: int) -> Array:
+    """`array` (n, k), whose rows sum to about one, without what is negative within the tolerance."""
     if array.shape != (rows, classes):
         raise InvalidAnswer(f"probabilities must have the shape {(rows, classes)}, got {array.shape}")
     if array.size <= FEW and _are_distributions(array.tolist()):
-        return np.asarray(array / np.add.reduce(array, axis=1, keepdims=True))
+        return array
     # ufunc.reduce is what min, max and sum come to, at half the price for one row
     lowest, highest = np.minimum.reduce(array, axis=None, initial=0.0), np.maximum.reduce(array, axis=None, initial=0.0)
     if not (lowest >= -TOLERANCE and highest <= 1 + classes * TOLERANCE):  # false for NaN, too
         raise InvalidAnswer(f"probabilities must lie in [0, 1], got {lowest:.6g} to {highest:.6g}")
     if lowest < 0:
         array = np.maximum(array, 0.0)
-    sums = np.add.reduce(array, axis=1, keepdims=True)
+    sums = np.add.reduce(array, axis=1)
     wrong = np.abs(sums - 1)
     if np.maximum.reduce(wrong, axis=None, initial=0.0) > TOLERANCE:
         row = int((wrong > TOLERANCE).argmax())
-        raise InvalidAnswer(f"probabilities must sum to 1, row {row} sums to {sums[row, 0]:.6g}")
-    return np.asarray(array / sums)
+        raise InvalidAnswer(f"probabilities must sum to 1, row {row} sums to {sums[row]:.6g}")
+    return array
 
 
 def _are_distributions(rows: list[list[float]]) -> bool:

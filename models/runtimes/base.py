@@ -7,9 +7,8 @@ from typing import Protocol
 import numpy as np
 
 from models.answers import validated
-from models.calibration import tempered
 from models.errors import ModelFailed
-from models.types import PROBABILITIES, Array, Signature
+from models.types import Array, Signature
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +38,7 @@ class Trusted:
         except (Exception, SystemExit) as error:  # code that is not ours may raise anything
             log.error("the model raised %s", one_line(error))  # callers are not told: it may quote what they sent
             raise ModelFailed(one_line(error)) from error
-        answer = validated(outputs, self._signature, rows)
-        if self._temperature is not None:
-            answer[PROBABILITIES] = tempered(answer[PROBABILITIES], self._temperature)
-        return answer
+        return validated(outputs, self._signature, rows, temperature=self._temperature)
 
 
 def matrix(inputs: Mapping[str, Array], signature: Signature) -> Array:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.answers import validated
+from models.calibration import tempered
 from models.errors import InvalidAnswer
 from models.types import Array, Signature, TensorSpec, classifier, regressor
 
@@ -141,3 +142,12 @@ def test_a_missing_value_is_one_where_it_was_declared_so() -> None:
     assert np.isnan(validated({"x": np.array([[np.nan]])}, holes, 1)["x"]).all()
     with pytest.raises(InvalidAnswer, match="x must be finite"):
         validated({"x": np.array([[np.inf]])}, holes, 1)
+
+
+def test_calibrated_probabilities_are_those_of_what_was_said_renormalised() -> None:
+    said = np.array([[0.1, 0.2, 0.7], [0.2, 0.3, 0.5005], [0.0, 0.0, 1.0]])
+    calibrated = validated({"probabilities": said}, THREE, 3, temperature=1.7)["probabilities"]
+    plain = validated({"probabilities": said}, THREE, 3)["probabilities"]
+    assert np.allclose(calibrated, tempered(plain, 1.7), rtol=1e-14, atol=0)
+    with pytest.raises(InvalidAnswer):
+        validated({"probabilities": said + 0.1}, THREE, 3, temperature=1.7)

@@ -69,7 +69,7 @@ class Outcomes:
             self._learn(report.members)
         self._shared += 1
         if report.agreement is not None:
-            self.agreement.add_all(report.agreement.tolist())
+            self.agreement.add_all(report.agreement)
         if report.stages is not None and len(report.stages):
             self.stages[int(report.stages.max())] += 1
             self.stage_rows.update(report.stages.tolist())

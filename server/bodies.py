@@ -5,6 +5,7 @@ import asyncio
 from aiohttp import HttpVersion11, hdrs, web
 
 from models.errors import Overloaded
+from server.aside import ASIDE
 from server.exchange import EXCHANGE
 from server.limits import LIMITS
 from server.memory import MEMORY, Memory
@@ -40,17 +41,19 @@ async def _read(request: web.Request, memory: Memory, patience: float) -> bytes:
     """A body of which some is still to come."""
     if hdrs.EXPECT in request.headers and request.version >= HttpVersion11 and request.transport is not None:
         request.transport.write(CONTINUE)
-    body = bytearray()
+    chunks: list[bytes] = []
+    size = 0
     try:
         async with asyncio.timeout(patience):
             while chunk := await request.content.readany():
-                body += chunk
+                chunks.append(chunk)
+                size += len(chunk)
                 _hold(memory, request, len(chunk))
-                if len(body) > request.app[LIMITS].max_body_bytes:
-                    raise web.HTTPRequestEntityTooLarge(request.app[LIMITS].max_body_bytes, len(body))
+                if size > request.app[LIMITS].max_body_bytes:
+                    raise web.HTTPRequestEntityTooLarge(request.app[LIMITS].max_body_bytes, size)
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
-    return bytes(body)
+    return await request.app[ASIDE](size, b"".join, chunks)
 
 
 def _hold(memory: Memory, request: web.Request, size: int) -> None:

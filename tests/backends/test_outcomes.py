@@ -14,7 +14,7 @@ def report(status: Status, **members: tuple[Fate, float]) -> Report:
 
 def test_a_value_at_a_bound_is_under_it() -> None:
     histogram = Histogram((1.0, 2.0))
-    histogram.add_all([0.5, 1.0, 1.5, 2.0, 9.0])
+    histogram.add_all(np.array([0.5, 1.0, 1.5, 2.0, 9.0]))
     assert histogram.cumulative() == [2, 4, 5]
     assert histogram.sum == 14.0
 

@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Meta
 
 from models.errors import InvalidRequest
-from models.oip.pieces import read_in_pieces
+from models.oip.pieces import read_in_pieces, write_in_pieces
 from models.oip.wire import parse, quoted
 from models.types import DTYPES, Array, TensorSpec
 
@@ -218,7 +218,7 @@ def write_tensor(name: str, datatype: str, array: Array, *, binary: bool) -> tup
     array = array.astype(DTYPES[datatype], copy=False)
     tensor: dict[str, Any] = {"name": name, "shape": array.shape, "datatype": datatype}
     if not binary:
-        return tensor | {"data": array.reshape(-1).tolist()}, b""
+        return tensor | {"data": write_in_pieces(array.reshape(-1))}, b""
     raw = write_strings(array) if datatype == "BYTES" else array.tobytes()
     return tensor | {"parameters": {BINARY_SIZE: len(raw)}}, raw
 

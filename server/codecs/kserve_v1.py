@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from backends.drill import NO_DRILLS
+from models.oip.pieces import write_in_pieces
 from models.oip.wire import check_envelope, parse
 from models.types import PREDICTIONS, PROBABILITIES, Array, InferRequest, InferResponse, Signature
 from server.codecs.instances import read_bare, read_instances
@@ -59,8 +60,8 @@ def encode(
     report = response.report
     answer = _answer(response, signature)
     if report.agreement is not None and report.entropy is not None:
-        answer["agreement"] = report.agreement.tolist()
-        answer["entropy"] = report.entropy.tolist()
+        answer["agreement"] = write_in_pieces(report.agreement)
+        answer["entropy"] = write_in_pieces(report.entropy)
     if report.stages is not None:
         answer["stages"] = report.stages.tolist()
     answer["outcome"] = outcome(response, model, elapsed)
@@ -75,14 +76,14 @@ def encode(
 
 def _answer(response: InferResponse, signature: Signature) -> dict[str, Any]:
     if signature.task == "regression":
-        return {"predictions": response.outputs[PREDICTIONS].tolist()}
+        return {"predictions": write_in_pieces(response.outputs[PREDICTIONS])}
     if not signature.labels:
         return {"predictions": _rows_of(response.outputs)}
-    probabilities = response.outputs[PROBABILITIES]
+    probabilities, labels = response.outputs[PROBABILITIES], signature.labels
     return {
-        "predictions": [signature.labels[at] for at in probabilities.argmax(axis=1).tolist()],
-        "labels": signature.labels,
-        "probabilities": probabilities.tolist(),
+        "predictions": write_in_pieces(probabilities.argmax(axis=1), lambda part: [labels[at] for at in part.tolist()]),
+        "labels": labels,
+        "probabilities": write_in_pieces(probabilities),
     }
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import InvalidRequest
-from models.oip.pieces import PIECE, read_in_pieces
+from models.oip.pieces import NUMBERS, PIECE, read_in_pieces, write_in_pieces
 from models.oip.requests import decode_request
 from models.types import TensorSpec, regressor
 
@@ -106,3 +106,25 @@ def test_a_large_tensor_that_does_not_fit_is_told_where(data: Any, shape: list[i
     with pytest.raises(InvalidRequest) as refused:
         decode_request(asked(data, shape), None, SIGNATURE)
     assert refused.value.where == where
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2 * NUMBERS, 2 * NUMBERS + 1, 3 * NUMBERS])
+@pytest.mark.parametrize("columns", [(), (1,), (3,), (2 * NUMBERS,), (2, 2)])
+def test_what_is_written_in_pieces_is_what_is_written_at_once(rows: int, columns: tuple[int, ...]) -> None:
+    rows = min(rows, 5) if columns == (2 * NUMBERS,) else rows
+    array = np.arange(rows * int(np.prod(columns)), dtype=np.float64).reshape(rows, *columns) / 7
+    assert msgspec.json.encode({"x": write_in_pieces(array)}) == msgspec.json.encode({"x": array.tolist()})
+
+
+def test_a_long_list_is_written_in_pieces_whatever_its_items_are() -> None:
+    array = np.arange(3 * NUMBERS) % 2
+    sizes: list[int] = []
+
+    def listed(part: Any) -> list[str]:
+        sizes.append(len(part))
+        return ["no" if at else "yes" for at in part]
+
+    assert msgspec.json.decode(msgspec.json.encode(write_in_pieces(array, listed))) == ["yes", "no"] * (
+        3 * NUMBERS // 2
+    )
+    assert sizes == [NUMBERS] * 3

@@ -71,7 +71,7 @@ async def _again_and_again(stage: Stage, sign: signal.Signals, *, most_ms: float
 
 async def out_of_memory(stage: Stage) -> list[Claim]:
     """One of three members is a function that takes memory without end for one row, and the kernel bounds it."""
-    count, rate, apart = stage.size((20, 50, 1.0), (2, 20, 0.1))
+    count, rate, apart = stage.size((10, 50, LIVED_S), (2, 20, 0.1))
     (stage.folder / "greedy.py").write_text(FUNCTION)
     table = f'[backends.{GREEDY}]\npython = "greedy:predict"\npath = "{stage.folder}"\nfeatures = ["a", "b"]\n'
     table += 'labels = ["no", "yes"]\n'
@@ -111,8 +111,8 @@ SCENARIOS = (
     Scenario(
         "G22",
         "out-of-memory",
-        "one of three members takes memory until the kernel kills it, 20 times, 50/s",
-        60,
+        "one of three members takes memory until the kernel kills it, 10 times, 50/s",
+        150,
         out_of_memory,
         lacks_groups,
     ),

@@ -25,6 +25,7 @@ from server.plan import Plan, read_plan
 from server.serving import serving
 from server.succession import Succession
 from server.switching import SWITCHING, Switching
+from server.threads import take_short_turns
 
 
 class Front:
@@ -86,6 +87,7 @@ class Front:
 
 def main(plan_path: str, listening: str, index: str) -> None:
     """Run the front number `index` of the plan at `plan_path` on the inherited socket `listening`."""
+    take_short_turns()
     plan = read_plan(plan_path)
     with logs.setup(sys.stderr, plan.front_name(int(index))) as logging_:
         front = Front(plan, int(index), socket.socket(fileno=int(listening)), logging_.log)

@@ -17,6 +17,7 @@ GROUPS = ((Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"), (Path("/sys/
 SILENT = "127.0.0.153"  # of this machine, and nobody answers there
 NAMES = "/etc/resolv.conf"
 MIB = 1 << 20
+_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"  # where nft is, and not everybody looks
 
 
 def lacks_nft() -> str:
@@ -43,9 +44,6 @@ def lacks_groups() -> str:
 
 def _lacks_root() -> str:
     return "" if os.geteuid() == 0 else "it takes root"
-
-
-_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 
 
 @contextmanager

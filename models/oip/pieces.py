@@ -14,6 +14,7 @@ from models.errors import InvalidRequest
 from models.types import Array
 
 PIECE = 1 << 16  # bytes, about a third of a millisecond
+SHORT = 2 * PIECE  # what is no longer is read at one go
 NUMBERS = 1 << 12  # that are written at a time, which takes about as long
 
 _COMMA = re.compile(rb"\s*,")
@@ -29,7 +30,7 @@ def read_in_pieces(text: bytes, end: bytes, read: Callable[[bytes], T]) -> list[
     None of a text that is short or has strings in it, and where any piece does not fit: whoever reads all of it finds
     out what is wrong, and where.
     """
-    if len(text) <= 2 * PIECE or b'"' in text:
+    if len(text) <= SHORT or b'"' in text:
         return None
     try:
         return [read(piece) for piece in _pieces(text.strip(), end)]

@@ -9,15 +9,15 @@ import msgspec
 import numpy as np
 
 from models.errors import InvalidRequest
-from models.oip.pieces import read_in_pieces
+from models.oip.pieces import SHORT, read_in_pieces
 from models.oip.tensors import element_type, to_array
 from models.oip.wire import check_keys, listed, misfit, parse, unknown
 from models.types import Array, Signature, TensorSpec
 
 PLACE = "$.instances"
-SHORT = 1 << 14  # bytes
 
 _ANY = msgspec.json.Decoder()
+_BARE = re.compile(rb'\s*\{\s*"instances"\s*:')
 _CELL = re.compile(re.escape(PLACE) + r"\[(\d+)\]\[(\d+)\]")
 
 
@@ -31,13 +31,25 @@ def read_instances(raw: bytes, signature: Signature) -> Mapping[str, Array]:
 
 
 def read_bare(body: bytes, signature: Signature) -> Mapping[str, Array] | None:
-    """The inputs of a short body with `instances`, lists of values, and nothing else, as most are; None of any other.
+    """The inputs of a `body` with `instances`, lists of values, and nothing else, as most are; None of any other.
 
-    It is read at one go.
+    One that is short is read at one go. Of a long one the end is found without reading it, for only pieces of it should
+    be read at a time.
     """
-    if len(body) > SHORT or body.count(b":") != 1:  # of which the one may be in a string: then it does not fit
+    if len(body) > SHORT:
+        rows = _rows_alone(body)
+        return None if rows is None else _reader(signature).long(rows)
+    if body.count(b":") != 1:  # if it is in a string it does not fit
         return None
     return _reader(signature).bare(body)
+
+
+def _rows_alone(body: bytes) -> bytes | None:
+    """The list in `{"instances": [...]}`, if that is what `body` seems to be, without any string in the list."""
+    begin, end = _BARE.match(body), body.rfind(b"}")
+    if begin is None or body.find(b'"', begin.end()) >= 0 or body[end + 1 :].strip():
+        return None
+    return body[begin.end() : end]
 
 
 def _reader(signature: Signature) -> "Reader":
@@ -64,9 +76,8 @@ class Reader:
             start += _width(spec)
 
     def __call__(self, raw: bytes) -> Mapping[str, Array]:
-        pieces = read_in_pieces(raw, b"]", lambda piece: self._tensors(self._decoder.decode(piece)))
-        if pieces is not None:
-            return {spec.name: np.concatenate([piece[spec.name] for piece in pieces]) for spec, _ in self._columns}
+        if (tensors := self.long(raw)) is not None:
+            return tensors
         try:
             rows = self._decoder.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -75,8 +86,15 @@ class Reader:
             raise InvalidRequest("expected at least one row", PLACE)
         return self._tensors(rows)
 
+    def long(self, raw: bytes) -> Mapping[str, Array] | None:
+        """What a long list of lists holds, read piece by piece; None if it does not fit, for whatever reason."""
+        pieces = read_in_pieces(raw, b"]", lambda piece: self._tensors(self._decoder.decode(piece)))
+        if pieces is None:
+            return None
+        return {spec.name: np.concatenate([piece[spec.name] for piece in pieces]) for spec, _ in self._columns}
+
     def bare(self, body: bytes) -> Mapping[str, Array] | None:
-        """What a `body` of rows alone holds; None if it does not fit, for whatever reason."""
+        """What a short `body` of rows alone holds; None if it does not fit, for whatever reason."""
         try:
             read: Any = self._bare.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

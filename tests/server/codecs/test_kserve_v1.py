@@ -67,6 +67,36 @@ def test_rows_alone_are_read_as_they_are_beside_other_things(rows: list[tuple[fl
     assert (one.id, one.trace, one.parameters, one.extra) == (other.id, other.trace, other.parameters, other.extra)
 
 
+MANY = b"[%b]" % b",".join(b"[%d, %d.5]" % (at, at) for at in range(20_000))
+
+
+@pytest.mark.parametrize(
+    "around", [b'{"instances":%b}', b' { "instances" : %b } \n', b'{"parameters":{},"instances":%b}']
+)
+def test_very_many_rows_are_read_whatever_stands_around_them(around: bytes) -> None:
+    request, _ = kserve_v1.decode(around % MANY, YES_NO, "the-id", "")
+    assert request.inputs["features"].shape == (20_000, 2)
+    assert request.inputs["features"][-1].tolist() == [19_999, 19_999.5]
+
+
+@pytest.mark.parametrize(
+    ("around", "message", "where"),
+    [
+        (b'{"instances":%b', "not JSON: Input data was truncated", "$"),
+        (b'{"instances":%b}}', "not JSON: trailing characters (byte ", "$"),
+        (b'{"instances":%b,}', "not JSON: ", "$"),
+        (b'{"instances":%b,"instances":[[1,2]]}', "the key 'instances' comes twice", "$"),
+        (b'{"instance":%b}', "Object contains unknown field `instance`", "$"),
+        (b'{"instances":[%b]}', "Expected `array` of length 2, got 20000", "$.instances[0]"),
+        (b'{"instances":[]%b}', "not JSON: ", "$"),
+    ],
+)
+def test_what_is_wrong_around_very_many_rows_has_its_place(around: bytes, message: str, where: str) -> None:
+    said, place = refusal(around % MANY)
+    assert said.startswith(message)
+    assert place == where
+
+
 ROW = b'{"instances":[[1,2]],"parameters":'
 
 

@@ -1,4 +1,7 @@
-"""What tests of several folders share, because it takes seconds to make."""
+"""What tests of several files are given: some of it takes seconds to make."""
+
+import socket
+from collections.abc import Iterator
 
 import pytest
 
@@ -21,3 +24,10 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     train("digits", registry)
     train("diabetes", registry)
     return registry
+
+
+@pytest.fixture
+def listening() -> Iterator[socket.socket]:
+    """A socket on the loopback interface, at a port of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        yield one

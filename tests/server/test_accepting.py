@@ -4,7 +4,7 @@ import asyncio
 import os
 import resource
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,21 +13,10 @@ from aiohttp import ClientSession, web
 
 from server.accepting import UNACKNOWLEDGED_MS, Accepting
 from server.board import Board, make_board
-from server.composition import Composition, Current
-from server.inference import CURRENT
-from server.limits import Limits
-from server.load import bound
-from server.middleware import TRAFFIC
 from server.serving import serving
-from server.traffic import Traffic
+from tests.modelless import modelless
 
 pytestmark = pytest.mark.sockets
-
-
-@pytest.fixture
-def listening() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        yield one
 
 
 def address(listening: socket.socket) -> str:
@@ -50,10 +39,7 @@ async def ok(request: web.Request) -> web.Response:
 async def served(
     listening: socket.socket, handler: Callable[[web.Request], Awaitable[web.Response]] = ok, most: int = 100
 ) -> AsyncIterator[serving]:
-    app = web.Application()
-    bound(app, Limits())
-    app[TRAFFIC] = Traffic()
-    app[CURRENT] = Current(Composition({}, ""))
+    app = modelless()
     async with serving(app, [("GET", "/", handler)], listening, most=most) as door:
         yield door
 

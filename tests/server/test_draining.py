@@ -2,22 +2,17 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
 
 from server import draining
-from server.composition import Composition, Current
 from server.draining import drain
-from server.inference import CURRENT
-from server.limits import Limits
-from server.load import bound
-from server.middleware import TRAFFIC
 from server.serving import serving
 from server.slowness import is_idle
-from server.traffic import Traffic
+from tests.modelless import modelless
 
 pytestmark = pytest.mark.sockets
 
@@ -28,12 +23,6 @@ HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(draining, "LISTEN_SECONDS", 0.2)
     monkeypatch.setattr(draining, "DRAIN_SECONDS", 30.0)
-
-
-@pytest.fixture
-def listening() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        yield one
 
 
 class Served:
@@ -56,10 +45,7 @@ class Served:
 
 @asynccontextmanager
 async def served(listening: socket.socket) -> AsyncIterator[Served]:
-    app = web.Application()
-    bound(app, Limits())
-    app[TRAFFIC] = Traffic()
-    app[CURRENT] = Current(Composition({}, ""))
+    app = modelless()
 
     async def handler(request: web.Request) -> web.Response:
         here.begun.set()

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,15 +10,9 @@ import pytest
 from aiohttp import web
 
 from server import parting
-from server.bodies import body_of
-from server.composition import Composition, Current
-from server.inference import CURRENT
-from server.limits import Limits
-from server.load import bound
 from server.memory import MEMORY
-from server.middleware import TRAFFIC
 from server.serving import serving
-from server.traffic import Traffic
+from tests.modelless import length, modelless
 
 pytestmark = pytest.mark.sockets
 
@@ -26,22 +20,9 @@ MIB = 1 << 20
 HEAD = "POST / HTTP/1.1\r\nHost: x\r\n"
 
 
-@pytest.fixture
-def listening() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        yield one
-
-
-async def length(request: web.Request) -> web.Response:
-    return web.Response(text=str(len(await body_of(request))))
-
-
 @asynccontextmanager
 async def served(listening: socket.socket, **limits: Any) -> AsyncIterator[web.Application]:
-    app = web.Application()
-    bound(app, Limits(**limits))
-    app[TRAFFIC] = Traffic()
-    app[CURRENT] = Current(Composition({}, ""))
+    app = modelless(**limits)
     async with serving(app, [("POST", "/", length)], listening):
         yield app
 

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from models.registry import Registry
+from server.plan import DRAIN_SECONDS
 from tests.running import MEMBERS, Running, alive, until, write_config
 
 pytestmark = pytest.mark.processes
@@ -148,9 +149,9 @@ def test_a_second_signal_ends_it_at_once_even_with_a_request_under_way(server: R
     until(lambda: _in_flight(server, "log_pool") == 1, "the request under way")
     children = server.children()
     server.process.send_signal(signal.SIGTERM)
-    until(lambda: not _answers(server, row), "the end of new requests")
+    until(lambda: server.ask("/readyz")[0] == 503, "the drain, which takes longer than is waited here")
     server.process.send_signal(signal.SIGTERM)
-    server.process.wait(5)
+    server.process.wait(DRAIN_SECONDS / 2)
     until(lambda: not any(map(alive, children)), "the end of all children")
     connection.close()
 

@@ -3,20 +3,15 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
 
-from server.composition import Composition, Current
-from server.inference import CURRENT
-from server.limits import Limits
-from server.load import bound
-from server.middleware import TRAFFIC
 from server.reply import SHORT, Answer, Reply
 from server.serving import serving
-from server.traffic import Traffic
+from tests.modelless import modelless
 
 pytestmark = pytest.mark.sockets
 
@@ -32,12 +27,6 @@ CASES = {
     "old that stays": b"GET /KIND/16 HTTP/1.0\r\nX-Request-Id: a\r\nConnection: keep-alive\r\n\r\n",
     "head": b"HEAD /KIND/16 HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\r\n",
 }
-
-
-@pytest.fixture
-def listening() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        yield one
 
 
 class Kinds:
@@ -56,10 +45,7 @@ class Kinds:
 
 @asynccontextmanager
 async def served(listening: socket.socket) -> AsyncIterator[tuple[Kinds, serving]]:
-    app, kinds = web.Application(), Kinds()
-    bound(app, Limits())
-    app[TRAFFIC] = Traffic()
-    app[CURRENT] = Current(Composition({}, ""))
+    app, kinds = modelless(), Kinds()
     async with serving(app, [("GET", "/{kind}/{size}", kinds)], listening) as door:
         yield kinds, door
 

@@ -9,6 +9,7 @@ import msgspec
 
 from benchmarks.claims import Claim
 from server.bench.answers import Reader
+from server.bench.latencies import Latencies
 from server.bench.measured import Measured
 from server.bench.series import Second
 from tests.chaos.figures import exactly, share
@@ -48,6 +49,11 @@ def all_answered(run: Measured) -> list[Claim]:
         exactly("answers of another status", run.statuses.total() - run.statuses[200], 0),
         exactly("errors of connections", run.errors.total(), 0),
     ]
+
+
+def p99(latencies: Latencies) -> float:
+    """In milliseconds; of nothing it is without end, and what is claimed about it counts as not measured."""
+    return next(iter(latencies.at([99])), float("inf"))
 
 
 def fates(run: Measured, member: str, fate: str) -> int:

@@ -1,10 +1,13 @@
 """What scenarios read from runs: made of runs in which nothing was sent."""
 
 import msgspec
+import pytest
 
 from server.bench.answers import read_v1
+from server.bench.latencies import Latencies
 from server.bench.series import Second
-from tests.chaos.runs import Recorded, all_answered, fates, typical_ms
+from tests.chaos.figures import timed
+from tests.chaos.runs import Recorded, all_answered, fates, p99, typical_ms
 
 ANSWER = {
     "outcome": {"status": "partial", "degraded": True, "request_id": "one"},
@@ -50,3 +53,10 @@ def test_fates_are_counted_whatever_their_reasons() -> None:
 def test_what_is_typical_is_not_that_of_one_bad_second() -> None:
     assert typical_ms([second(0, 2.0), second(1, 900.0), second(2, 3.0), second(3, None)]) == 3.0
     assert typical_ms([]) == 0.0
+
+
+def test_what_is_claimed_about_refusals_is_not_measured_where_there_were_none() -> None:
+    refusals = Latencies()
+    assert timed("p99 of refusals", p99(refusals), most=20).mark == "not measured"
+    refusals.record(0.005)
+    assert p99(refusals) == pytest.approx(5, rel=0.01)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from benchmarks.chorus import MEMBERS
 from benchmarks.claims import Claim
 from tests.chaos.figures import exactly, holds, share, timed
+from tests.chaos.runs import p99
 from tests.chaos.scenario import Scenario, Stage
 from tests.chaos.site import Site
 from tests.chaos.tables import five
@@ -39,7 +40,7 @@ async def four_killed(stage: Stage) -> list[Claim]:
         share("of which say why each of those that they lack is missing", named, len(refused), least=100),
         exactly("members that somebody had waited for until the deadline", late, 0),
         holds("with Retry-After", held=headers.get("Retry-After", "").isdigit()),
-        timed("p99 of a 503", run.refusal.at([99])[0], most=50),
+        timed("p99 of a 503", p99(run.refusal), most=50),
         share("answered 200 once they are back", back.statuses[200], back.offered, least=100),
     ]
 

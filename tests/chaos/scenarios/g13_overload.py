@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from benchmarks.claims import Claim
 from tests.chaos.burnt import ROW, at_most, burn, goodput, offered
 from tests.chaos.figures import counted, exactly, measured, share, timed
+from tests.chaos.runs import p99
 from tests.chaos.scenario import Scenario, Stage
 from tests.chaos.site import Site
 from tests.chaos.tables import DEADLINE_MS
@@ -49,7 +50,7 @@ async def overload(stage: Stage) -> list[Claim]:
             claims += [
                 measured(f"goodput at {times}x, of C", goodput(run, seconds, before), least=enough, unit=" %"),
                 timed(f"p99 of answers at {times}x", run.latency.at([99])[0], most=DEADLINE_MS),
-                timed(f"p99 of refusals at {times}x", run.refusal.at([99])[0], most=20),
+                timed(f"p99 of refusals at {times}x", p99(run.refusal), most=20),
                 share(f"probes answered 200 at {times}x", statuses.count(200), len(statuses), least=100),
                 counted(f"refused with 503 at {times}x", run.statuses[503], least=1),
                 exactly(f"requests without an answer at {times}x", sum(run.errors.values()), 0),

@@ -9,7 +9,8 @@ GROWTH = 1.1  # from one bucket to the next: so exact is a quantile
 SHORTEST = 1e-5  # seconds; what is shorter is in the first bucket
 BUCKETS = 200  # up to half an hour
 RESCALE = 1e9  # the weights grow, so that older ones need not be made smaller; before digits are lost, all are
-UNKNOWN_IS_FAIR = 1.0  # seconds: before anything was answered nobody knows what is fair, but this is
+DEFAULT_TIMEOUT = 1.0  # seconds, of a call whose caller and whose backend say nothing else
+UNKNOWN_IS_FAIR = 0.9  # of that: before anything was answered nobody knows what is fair, but nearly all of it is
 BEYOND = 2.0  # times the longest answer is fair where too few calls were answered to know the quantile
 USUAL = 0.95
 ROWS_KEPT = 0.02  # how much each call counts in what is known of their size, which is what most have
@@ -21,10 +22,13 @@ class Latency:
 
     A call that was given up took *longer* than it was given: it is censored, and counts as Kaplan and Meier (1958) do
     it. Otherwise the quantiles of a backend whose callers are impatient would be those of its fast answers only.
+
+    `timeout`: the seconds that no call is given more of, where that is known.
     """
 
-    def __init__(self, *, memory: int = 1000) -> None:
+    def __init__(self, *, memory: int = 1000, timeout: float | None = None) -> None:
         self._growth = 1 / (1 - 1 / memory)
+        self._fair_at_first = UNKNOWN_IS_FAIR * (DEFAULT_TIMEOUT if timeout is None else min(timeout, DEFAULT_TIMEOUT))
         self._weight = 1.0
         self._done = [0.0] * BUCKETS
         self._given_up = [0.0] * BUCKETS
@@ -100,7 +104,7 @@ class Latency:
     def fair(self, rows: int, seconds: float) -> bool:
         """Whether so many `seconds` are enough to blame the backend for having given no answer."""
         usual = self.usual(rows)
-        return seconds >= (UNKNOWN_IS_FAIR if usual is None else usual)
+        return seconds >= (self._fair_at_first if usual is None else usual)
 
     def starved(self, rows: int, seconds: float) -> bool:
         """Whether so many `seconds` are known to be too few."""

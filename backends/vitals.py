@@ -20,9 +20,11 @@ class Vitals:
     keep: Keep | None = None
 
 
-def fresh_vitals(limit: int, keep: Keep | None = None, counted: Statistics | None = None) -> Vitals:
+def fresh_vitals(
+    limit: int, keep: Keep | None = None, counted: Statistics | None = None, *, timeout: float | None = None
+) -> Vitals:
     """Those of a backend that nobody has asked yet, with at most `limit` calls under way.
 
-    `counted`: of another that had its name, whose counts go on.
+    `counted`: of another that had its name, whose counts go on. `timeout`: the seconds that each call has at most.
     """
-    return Vitals(Bound(limit), counted or Statistics(), Latency(), RetryBudget(), keep)
+    return Vitals(Bound(limit), counted or Statistics(), Latency(timeout=timeout), RetryBudget(), keep)

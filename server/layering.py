@@ -43,7 +43,8 @@ def vitals_of(settings: BackendSettings, counted: Statistics | None = None) -> V
     """What the layers of a backend share; `counted`: what was before it goes on with."""
     kept = settings.kept
     keep = None if kept is None else Keep(entries=kept.entries, most=kept.max_bytes, ttl=kept.ttl_s)
-    vitals = fresh_vitals(settings.limit, keep, counted)
+    timeout = None if settings.timeout_ms is None else settings.timeout_ms / 1e3
+    vitals = fresh_vitals(settings.limit, keep, counted, timeout=timeout)
     vitals.statistics.batching = batching_of(settings.batch, safe=isinstance(settings, LocalSettings))
     return vitals
 

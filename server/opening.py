@@ -12,6 +12,7 @@ from backends.base import Backend, Layer, stack
 from backends.bound import Bound
 from backends.channel import Channel
 from backends.circuit import Circuit
+from backends.latency import DEFAULT_TIMEOUT
 from backends.layers.attempt import Attempt
 from backends.layers.gate import Gate
 from backends.layers.limit import Limit
@@ -34,7 +35,6 @@ from server.threads import thread_for
 
 ALONE = 2  # calls at once to one backend past its layers
 ALONE_SECONDS = 10.0
-DEFAULT_TIMEOUT = 1.0  # seconds, of a backend that is asked by its own name
 
 
 async def open_local(

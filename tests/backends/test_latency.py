@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from backends.latency import BEYOND, GROWTH, UNKNOWN_IS_FAIR, USUAL, Latency
+from backends.latency import BEYOND, GROWTH, USUAL, Latency
 
 
 def learned(*seconds: float, given_up: float | None = None, rows: int = 1) -> Latency:
@@ -73,11 +73,18 @@ def test_many_rows_may_take_longer() -> None:
     assert latency.fair(100, 0.21)
 
 
-def test_before_anything_is_known_a_second_is_fair_and_nobody_is_called_starved() -> None:
+def test_before_anything_is_known_most_of_a_second_is_fair_and_nobody_is_called_starved() -> None:
     latency = Latency()
-    assert not latency.fair(1, UNKNOWN_IS_FAIR / 2)
-    assert latency.fair(1, UNKNOWN_IS_FAIR)
+    assert not latency.fair(1, 0.5)
+    assert latency.fair(1, 0.99)  # which is what is left of the default deadline when it is asked
     assert not latency.starved(1, 0.001)
+
+
+def test_unless_no_call_is_given_so_much() -> None:
+    assert Latency(timeout=0.2).fair(1, 0.195)
+    assert not Latency(timeout=0.2).fair(1, 0.1)
+    assert not Latency(timeout=60.0).fair(1, 0.5)
+    assert Latency(timeout=60.0).fair(1, 0.99)
 
 
 def test_impatient_callers_do_not_make_a_backend_look_as_if_it_were_fast() -> None:

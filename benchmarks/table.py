@@ -47,7 +47,9 @@ def target(bound: Bound | None, unit: str = "") -> str:
 
 
 def shown(value: float) -> str:
-    """Three digits that count, and no exponent; of a whole number, as it is counted, all."""
+    """Three digits that count, and no exponent; of a whole number, as it is counted, all; never 100 if it is less."""
     if isinstance(value, int) or value == 0 or abs(value) >= 100:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if abs(value) < 1 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    if abs(value) >= 10:  # with as many digits as it takes to say that nearly all is not all
+        return next(said for digits in range(1, 16) if abs(float(said := f"{value:.{digits}f}")) < 100)
+    return f"{value:.3g}" if abs(value) < 1 else f"{value:.2f}"

@@ -36,3 +36,7 @@ def test_figures_have_three_digits_that_count_and_no_exponent() -> None:
     assert [shown(value) for value in (0, 7, 0.0123456, 0.5, 3.5, 12.34, 123.4, 1234567.0)] == [
         "0", "7", "0.0123", "0.5", "3.50", "12.3", "123", "1,234,567",
     ]  # fmt: skip
+
+
+def test_nearly_all_is_not_all() -> None:
+    assert [shown(value) for value in (99.94, 99.99, 99.9996, 100.0)] == ["99.9", "99.99", "99.9996", "100"]

@@ -66,19 +66,21 @@ def main(
 def run(wanted: Sequence[Scenario], loops: Sequence[Loop], registry: Registry, *, quick: bool, write: bool) -> bool:
     """Run the scenarios one after the other and print what they find; whether everything held."""
     when = f"{datetime.now(UTC):%Y-%m-%d} {(revision() or 'unknown')[:7]}{' (quick)' if quick else ''}"
-    told: dict[str, list[list[str]]] = {}
+    order = [scenario.key for scenario in scenarios()]
+    told: list[list[str]] = []
     ok = True
     for scenario in wanted:
         click.echo(f"{scenario.key}: {scenario.about}", err=True)
         others = Others()
         found = {loop: outcome(scenario, registry, loop, quick=quick) for loop in loops}
         ok &= report.holds(found)
-        busy = f", others kept {cores:.1f} cores busy" if (cores := others.cores()) > FEW else ""
-        told[scenario.key] = report.lines(scenario, found, when + busy)
-        click.echo(f"{report.whole(told[scenario.key])}\n", err=True)
-    click.echo(f"{machine()}\n\n{report.whole([line for lines in told.values() for line in lines])}")
-    if write:
-        report.write(PAGE, told, [scenario.key for scenario in scenarios()])
+        busy = f", {cores:.1f} busy" if (cores := others.cores()) > FEW else ""
+        lines = report.lines(scenario, found, when + busy)
+        told += lines
+        click.echo(f"{report.whole(lines)}\n", err=True)
+        if write:
+            report.write(PAGE, {scenario.key: lines}, order)
+    click.echo(f"{machine()}\n\n{report.whole(told)}")
     return ok
 
 

@@ -19,6 +19,7 @@ from aggregator.rules import Rule
 from aggregator.staged import Heard, report_of_stages
 from aggregator.stages import Stages, Sureness
 from aggregator.weights import integer_weights
+from backends.aside import Aside
 from backends.batching import Batching
 from backends.served import Served
 from models.deadline import Deadline, deadline_after, remaining
@@ -67,6 +68,7 @@ class Cascade:
         reaper: Reaper,
         early: bool = False,
         batching: Batching | None = None,
+        aside: Aside | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         if len(stages) < 2 or not all(stage.members for stage in stages):
@@ -81,6 +83,7 @@ class Cascade:
                 Terms(one.quorum, early=False),
                 reaper=reaper,
                 batching=batching,
+                aside=aside,
                 clock=clock,
             )
             for number, one in self._stages.items()

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from aggregator.batching import Rider
 from aggregator.brown_out import BrownOut
-from aggregator.fanout import result_of
+from aggregator.fanout import log_failed_rule, result_of
 from aggregator.measures import entropy
 from aggregator.member import Member
 from aggregator.reaper import Reaper
@@ -19,10 +19,11 @@ from aggregator.subsets import Subsets
 from aggregator.tally import Frozen
 from aggregator.terms import Terms
 from backends.alarm import Alarm
+from backends.aside import Aside
 from backends.batching import Batching
 from backends.served import Served
 from models.deadline import Deadline, remaining
-from models.errors import InputRejected, NoQuorum
+from models.errors import InputRejected, NoQuorum, RuleFailed
 from models.types import PREDICTIONS, PROBABILITIES, Array, InferRequest, InferResponse, Report, Settled, Signature
 
 __all__ = ["Ensemble", "Terms", "freeze_time"]
@@ -31,7 +32,7 @@ __all__ = ["Ensemble", "Terms", "freeze_time"]
 class Ensemble:
     """Ask `members` at once and combine what they say by `rule`; with `batching` for several requests at once.
 
-    In a `brown_out` it does without those that an answer does not need.
+    In a `brown_out` it does without those that an answer does not need. Answers of many rows are put together `aside`.
 
     Raises:
         NoQuorum: too few answered; as soon as that is certain, else at the deadline.
@@ -50,8 +51,10 @@ class Ensemble:
         reaper: Reaper,
         batching: Batching | None = None,
         brown_out: BrownOut | None = None,
+        aside: Aside | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        self._aside = aside or Aside()
         self._signature = signature
         self._terms = terms
         self._alarm = Alarm()
@@ -77,11 +80,21 @@ class Ensemble:
         self._alarm.on(rider)
         try:
             subset.join(rider)
-            return self._response(rider, await rider.answer)
+            frozen = await rider.answer
+            if frozen.pooling is not None:
+                frozen = await self._pooled(frozen, frozen.pooling.size)
+            return self._response(rider, frozen)
         finally:
             self._alarm.off(rider)
             subset.leave(rider)
             result_of(rider.answer)  # an error that nobody looked at, if the caller was cancelled meanwhile
+
+    async def _pooled(self, frozen: Frozen, size: int) -> Frozen:
+        try:
+            return await self._aside(size, frozen.pooled)
+        except RuleFailed as error:
+            log_failed_rule(error)
+            raise
 
     def answerable(self, ready: Callable[[Served], bool]) -> bool:
         """Whether those of its members that are `ready` meet the quorum of a request that asks for nothing special."""

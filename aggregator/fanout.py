@@ -265,10 +265,15 @@ class Fanout:
                 caller.answer.set_result(self._tally.freeze(caller.rows, verdict, elapsed=elapsed, late=late, by=by))
         except Exception as error:
             if isinstance(error, RuleFailed):
-                log.error("%s", error, exc_info=error.__cause__)  # the caller is not shown the traceback
+                log_failed_rule(error)
             caller.answer.set_exception(error)
 
 
 def result_of(answer: asyncio.Future[Frozen]) -> Frozen | None:
     """What was answered, if anything."""
     return answer.result() if answer.done() and not answer.cancelled() and answer.exception() is None else None
+
+
+def log_failed_rule(error: RuleFailed) -> None:
+    """With the traceback, which the caller is not shown."""
+    log.error("%s", error, exc_info=error.__cause__)

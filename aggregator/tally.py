@@ -5,13 +5,13 @@ of members that answered, for votes lie in the configured order whenever they ca
 """
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
-from aggregator.measures import agreement, entropy
+from aggregator.pooling import LARGE, Pooling
 from aggregator.rules import Rule
 from models.errors import BreakerOpen
 from models.types import ALL_ROWS, Array, Fate, Report, Status
@@ -46,21 +46,13 @@ class Voice(msgspec.Struct, frozen=True, eq=False):
     report: Report | None = None  # its own, where it is an ensemble
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """What the votes make of rows: combined (n, k); of a classification also agreement and entropy (n,)."""
-
-    combined: Array
-    agreement: Array | None = None
-    entropy: Array | None = None
-
-
 class Frozen(msgspec.Struct, frozen=True, eq=False):
     """One caller's answer as it leaves: combined (n, k), agreement and entropy (n,). Without a quorum: only voices.
 
     `voices` speak of all rows of the tally, of which `rows` are the caller's, and are shared by those who leave at the
     same moment. `late`: it left at the deadline, not waiting for those still out. `elapsed` seconds after the start.
-    `by`: the member whose answer or failure settled it, if anyone's did.
+    `by`: the member whose answer or failure settled it, if anyone's did. `pooling`: of many rows, what is still to be
+    worked out: see `pooled`.
     """
 
     voices: tuple[Voice, ...]
@@ -72,6 +64,20 @@ class Frozen(msgspec.Struct, frozen=True, eq=False):
     entropy: Array | None = None
     elapsed: float = 0.0
     by: int | None = None
+    pooling: Pooling | None = None
+
+    def pooled(self) -> "Frozen":
+        """The same with what the votes make of the rows. May be called in a thread."""
+        if self.pooling is None:
+            return self
+        pool, part = self.pooling.of(self.rows)
+        return replace(
+            self,
+            combined=pool.combined[part],
+            agreement=None if pool.agreement is None else pool.agreement[part],
+            entropy=None if pool.entropy is None else pool.entropy[part],
+            pooling=None,
+        )
 
 
 class Tally:
@@ -93,7 +99,8 @@ class Tally:
         self.on_trial: frozenset[int] = frozenset()
         self._answered: set[int] = set()
         self._reach: dict[Quorum, bool] = {}  # whether each can still be met, until someone is lost
-        self._pool: Pool | None = None  # of all rows, until someone else is heard
+        self._pooling: Pooling | None = None  # until someone else is heard
+        self._is_lent = False  # whether what has been said by now is being pooled
         self._settled: Array | None = None
         self._voices_at: tuple[float, bool, tuple[Voice, ...]] | None = None
 
@@ -117,6 +124,8 @@ class Tally:
     ) -> None:
         """`member` answered with `scores` (n, k)."""
         if member in self._out:
+            if self._is_lent:
+                self._scores, self._votes, self._is_lent = self._scores.copy(), self._votes.copy(), False
             self._scores[member] = scores
             self._votes[member] = self._weight[member]
             self._answered.add(member)
@@ -131,7 +140,7 @@ class Tally:
     def _hear(self, member: int, voice: Voice) -> None:
         self._voices[member] = voice
         self._out.discard(member)
-        self._pool = self._settled = self._voices_at = None
+        self._pooling = self._settled = self._voices_at = None
 
     def verdict(self, rows: slice, quorum: Quorum, *, early: bool) -> Verdict | None:
         """What a caller of `rows` can be told now; None while its answer may still change."""
@@ -174,7 +183,12 @@ class Tally:
         voices = self._heard(elapsed, late)
         if verdict == "impossible":
             return Frozen(voices, rows, late, elapsed=elapsed, by=by)
-        pool, part = self._pooled(rows)
+        if self._pooling is None:
+            self._pooling = Pooling(self._rule, self._scores, self._votes)
+        if self._scores.nbytes >= LARGE:
+            self._is_lent = True
+            return Frozen(voices, rows, late, verdict, elapsed=elapsed, by=by, pooling=self._pooling)
+        pool, part = self._pooling.of(rows)
         if pool.agreement is None or pool.entropy is None:
             return Frozen(voices, rows, late, verdict, pool.combined[part], elapsed=elapsed, by=by)
         return Frozen(
@@ -190,27 +204,11 @@ class Tally:
             self._voices_at = (elapsed, late, tuple(voices))
         return self._voices_at[2]
 
-    def _pooled(self, rows: slice) -> tuple[Pool, slice]:
-        """What has been said by now, combined: a pool, and which part of it `rows` are."""
-        if self._pool is None:
-            try:
-                self._pool = self._combined(ALL_ROWS)
-            except Exception:  # a rule that fails over a row fails those who asked about that row, and nobody else
-                return self._combined(rows), ALL_ROWS
-        return self._pool, rows
-
-    def _combined(self, rows: slice) -> Pool:
-        scores, votes = self._scores[:, rows], self._votes[:, rows]
-        combined = self._rule.combine(scores, votes)
-        if combined.shape[1] == 1:  # a regression: there are no labels to agree on
-            return Pool(combined)
-        return Pool(combined, agreement(scores, votes, combined), entropy(combined))
-
     def _settled_rows(self, rows: slice) -> Array:
         if self._settled is None:
             try:
                 self._settled = self._settled_now(ALL_ROWS)
-            except Exception:  # as above
+            except Exception:  # as in `Pooling`
                 return self._settled_now(rows)
         return self._settled[rows]
 

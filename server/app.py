@@ -2,9 +2,10 @@
 
 from aiohttp import web
 
+from backends.aside import Aside
 from server import about, debug, drilling, fronts, history, inference, load, probe, switches
 from server.admission import ADMISSION
-from server.aside import ASIDE, Aside
+from server.aside import ASIDE
 from server.composition import Current
 from server.fronts import ABOUT, About
 from server.inference import CURRENT

@@ -6,12 +6,13 @@ was counted goes on under its name; breakers, learned times and kept answers beg
 """
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 
 from aggregator.brown_out import BrownOut
 from aggregator.reaper import Reaper
+from backends.aside import Aside
 from backends.batching import Batching
 from backends.channel import Channel
 from backends.served import Served
@@ -28,6 +29,7 @@ from server.plan import Plan
 from server.settings import RemoteSettings
 from server.spares import Spares
 from server.states import AllStates
+from server.threads import thread_for
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +49,8 @@ class Composer:
     def __init__(self) -> None:
         self._brown_out: BrownOut | None = None
         self._reaper = Reaper()
+        self._threads = ExitStack()
+        self._aside = Aside(self._threads.enter_context(thread_for("pooling")))
         self._spares = Spares()
         self._newest: dict[str, Holding] = {}  # of the composition that was adopted last
         self._made: dict[int, dict[str, Holding]] = {}
@@ -101,6 +105,7 @@ class Composer:
                 holding.compositions.clear()
             await self._close(held)
         await self._reaper.close()
+        self._threads.close()
 
     async def _close(self, held: Mapping[str, Holding]) -> None:
         for holding in reversed(list(held.values())):  # composites before their parts
@@ -149,7 +154,7 @@ class Composer:
         opened = AsyncExitStack()
         parts = {part: holding.served for part, holding in held.items()}
         try:
-            context = Context(self._reaper, opened, brown_out)
+            context = Context(self._reaper, opened, brown_out, self._aside)
             served = composite(name, settings, parts, context, before=self._before(name))
         except Misfit as error:
             raise ConfigError(f"[{table_of(name, settings)}] {error}") from error

@@ -9,9 +9,10 @@ from contextlib import ExitStack
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from backends.aside import Aside
 from server.accepting import Accepting
 from server.admission import ADMISSION
-from server.aside import ASIDE, Aside
+from server.aside import ASIDE
 from server.board import Board
 from server.lag import Ticking
 from server.limits import LIMITS

@@ -124,7 +124,14 @@ def _make(name: str, settings: EnsembleSettings, parts: Mapping[str, Served], co
     rule, terms = terms_of(settings, signature)
     batching = batching_of(settings.batch, safe=_may_share(settings, asked))
     ensemble = Ensemble(
-        members, signature, rule, terms, reaper=context.reaper, batching=batching, brown_out=context.brown_out
+        members,
+        signature,
+        rule,
+        terms,
+        reaper=context.reaper,
+        batching=batching,
+        brown_out=context.brown_out,
+        aside=context.aside,
     )
     quorum = quorum_of(weights, terms.quorum, terms.quorum_weight).count
     return Made(

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from aggregator.brown_out import BrownOut
 from aggregator.reaper import Reaper
+from backends.aside import Aside
 from backends.base import Backend
 from backends.batching import Batching
 from backends.comparisons import Revote
@@ -58,6 +59,7 @@ class Context:
     reaper: Reaper = field(default_factory=Reaper)
     opened: AsyncExitStack = field(default_factory=AsyncExitStack)
     brown_out: BrownOut = field(default_factory=BrownOut)
+    aside: Aside = field(default_factory=Aside)
 
     def let_go(self, tasks: Collection[asyncio.Task[Any]]) -> None:
         """Cancel what nobody waits for any more."""

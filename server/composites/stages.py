@@ -49,6 +49,7 @@ def made(settings: CascadeSettings, parts: Mapping[str, Served], context: Contex
         reaper=context.reaper,
         early=settings.early,
         batching=batching,
+        aside=context.aside,
     )
     outcomes, called = Outcomes(), settings.rule or DEFAULT_RULE[signature.task]
     return Made(

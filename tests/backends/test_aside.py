@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
+from backends.aside import LARGE, Aside
 from models.errors import InvalidRequest
-from server.aside import LARGE, Aside
 from server.threads import thread_for
 
 

@@ -61,6 +61,7 @@ class Accepting:
 
     def start(self) -> None:
         """Begin to accept."""
+        self._stopped = False
         prepare(self._listening)
         self._look()
 
@@ -69,19 +70,22 @@ class Accepting:
         self._stopped = True
         if self._pause is not None:
             self._pause.cancel()
-        self._loop.remove_reader(self._listening)
+        if self._listening.fileno() >= 0:
+            self._loop.remove_reader(self._listening)
         if self._handing_over:
             await asyncio.wait(self._handing_over)
 
     async def finish(self) -> None:
-        """Take all who wait in the backlog, as far as there is room, and then accept no more.
+        """Stop for good; who waits in the backlog is taken, as far as there is room, unless that is left to others.
 
-        Nothing to do once it is stopped: those who wait are left to others then.
+        The socket is closed here; who comes when all who share it have closed it is refused, and can ask elsewhere. To
+        shut it down would end it for those, too, who go on.
         """
-        if self._stopped:
-            return
-        while (open_now := self._connections() + len(self._handing_over)) < self._most and self._accept(open_now):
-            pass
+        if not self._stopped:
+            self._loop.remove_reader(self._listening)
+            while (open_now := self._connections() + len(self._handing_over)) < self._most and self._accept(open_now):
+                pass
+        self._listening.close()  # in the same turn of the loop: who comes in between is cut off
         await self.stop()
 
     def _look(self) -> None:

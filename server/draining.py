@@ -2,7 +2,8 @@
 
 From the first moment every answer says `Connection: close`. For `LISTEN_SECONDS` new connections are taken all the
 same: who was told to come here is not refused, and callers who ask often have heard it by then. Then whoever still
-waits in the backlog is taken, idle connections are closed, and what is under way is finished.
+waits in the backlog is taken, who comes later is refused, idle connections are closed, and what is under way is
+finished.
 """
 
 import asyncio

@@ -4,6 +4,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -166,6 +167,16 @@ def _parents() -> dict[int, int]:
 def alive(pid: int) -> bool:
     """Whether a process is there and not a zombie."""
     return pid in _parents()
+
+
+def refuses(server: Running) -> bool:
+    """Whether nobody listens there any more."""
+    split = urlsplit(server.origin)
+    try:
+        socket.create_connection((split.hostname, split.port), timeout=PATIENCE).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def until(check: Any, what: str) -> None:

@@ -118,6 +118,29 @@ async def test_to_stop_accepting_closes_no_connection(listening: socket.socket) 
         writer.close()
 
 
+async def test_to_finish_takes_all_who_wait_and_who_comes_later_is_refused(listening: socket.socket) -> None:
+    name = listening.getsockname()
+    async with served(listening) as door:
+        waiting = [socket.create_connection(name) for _ in range(20)]
+        await door.accepting.finish()
+        assert door.accepting.accepted == 20
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(name)
+        for one in waiting:
+            one.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b"200" in await asyncio.to_thread(one.recv, 1 << 10)
+            one.close()
+
+
+async def test_who_shares_the_socket_goes_on_when_another_finishes(listening: socket.socket) -> None:
+    shared = listening.dup()
+    async with served(listening) as door, served(shared) as other:
+        await door.accepting.finish()
+        async with ClientSession(address(shared)) as client:
+            assert (await client.get("/")).status == 200
+        assert (door.accepting.accepted, other.accepting.accepted) == (0, 1)
+
+
 async def test_too_many_wait_until_others_have_gone(listening: socket.socket) -> None:
     async with served(listening, most=3) as door:
         clients = [await opened(listening) for _ in range(8)]

@@ -107,6 +107,22 @@ async def test_a_request_under_way_is_finished_with_all_of_its_body(listening: s
         writer.close()
 
 
+async def test_who_comes_later_is_refused_while_a_request_is_finished(listening: socket.socket) -> None:
+    async with served(listening) as here:
+        here.go.clear()
+        reader, writer = await here.opened()
+        writer.write(HEAD + b"long")
+        await here.begun.wait()
+        leaving = asyncio.create_task(drain(here.door, 60.0))
+        await asyncio.sleep(0.3)  # longer than it listens
+        (came,) = await asyncio.gather(here.opened(), return_exceptions=True)
+        here.go.set()
+        assert await answer(reader) == ("200", True, b"long")
+        await leaving
+        writer.close()
+        assert isinstance(came, ConnectionRefusedError)
+
+
 async def test_an_idle_connection_is_closed_but_not_at_once(listening: socket.socket) -> None:
     async with served(listening) as here:
         reader, writer = await here.opened()
@@ -143,16 +159,17 @@ async def test_in_a_hurry_nobody_is_waited_for_who_is_not_here(listening: socket
 
 async def test_who_has_a_successor_leaves_the_backlog_to_it(listening: socket.socket) -> None:
     async with served(listening) as here:
+        shared = listening.dup()
         leaving = asyncio.create_task(drain(here.door, 60.0, succeeded=True))
         await asyncio.sleep(0)
         reader, writer = await here.opened()
         await leaving
-        listening.setblocking(True)
-        async with served(listening.dup()) as successor:
+        async with served(shared) as successor:
             writer.write(HEAD + b"next")
             assert await answer(reader) == ("200", False, b"next")
             assert successor.door.accepting.accepted == 1
         writer.close()
+        assert listening.fileno() == -1  # or it would stay open for as long as something is under way here
 
 
 async def test_connections_with_bytes_to_read_are_not_idle(listening: socket.socket) -> None:

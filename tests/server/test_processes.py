@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 from models.registry import Registry
 from server.plan import DRAIN_SECONDS
-from tests.running import MEMBERS, Running, alive, until, write_config
+from tests.running import MEMBERS, PATIENCE, Running, alive, refuses, until, write_config
 
 pytestmark = pytest.mark.processes
 
@@ -154,6 +155,25 @@ def test_a_second_signal_ends_it_at_once_even_with_a_request_under_way(server: R
     server.process.wait(DRAIN_SECONDS / 2)
     until(lambda: not any(map(alive, children)), "the end of all children")
     connection.close()
+
+
+@pytest.mark.parametrize("options", [("--loop", "asyncio"), ("--workers", "2")])
+def test_who_comes_while_a_request_is_finished_is_refused(
+    trained: Registry, tmp_path: Path, row: list[float], options: tuple[str, ...]
+) -> None:
+    with Running(write_config(tmp_path, trained.path), tmp_path, *options) as server:
+        forest = server.pids()["forest"]
+        os.kill(forest, signal.SIGSTOP)
+        connection = HTTPConnection(urlsplit(server.origin).netloc)
+        connection.request("POST", "/predict", msgspec.json.encode(body(row, timeout_ms=60_000, quorum=5)))
+        until(lambda: _in_flight(server, "log_pool") == 1, "the request under way")
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: refuses(server), "that it refuses")
+        time.sleep(1)  # what is under way does not last so long if that was the end
+        os.kill(forest, signal.SIGCONT)
+        assert msgspec.json.decode(connection.getresponse().read())["outcome"]["status"] == "complete"
+        assert server.process.wait(PATIENCE) == 0
+        connection.close()
 
 
 def test_the_lines_printed_at_the_start_work_when_pasted(server: Running) -> None:

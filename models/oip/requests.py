@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from models.errors import InvalidRequest
+from models.oip.apart import Apart, read_apart
 from models.oip.tensors import Unread, WireTensor, read_tensor, write_tensor
 from models.oip.wire import check_envelope, listed, parse, unknown
 from models.types import Array, InferRequest, Signature, TensorSpec
@@ -55,10 +57,17 @@ def decode_request(body: bytes, header_length: int | None, signature: Signature)
         InvalidRequest: it does not fit, with the place.
     """
     header, unread = split(body, header_length)
-    wire = parse(_DECODER, header)
+    return read_apart(body if header_length is None else header, "data", partial(_decoded, unread, signature))
+
+
+def _decoded(unread: Unread, signature: Signature, apart: Apart) -> Decoded:
+    wire = parse(_DECODER, apart.envelope)
+    written = [tensor.data for tensor in wire.inputs]
+    for tensor in wire.inputs:
+        tensor.data = apart.list_of(tensor.data)
     inputs = _read_inputs(wire.inputs, signature.inputs, unread)
     unread.finish()
-    check_envelope(header, (tensor.data for tensor in wire.inputs))
+    check_envelope(apart.envelope, written)
     return Decoded(inputs, wire.id, wire.parameters, _wanted(wire, signature))
 
 

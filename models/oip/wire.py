@@ -96,13 +96,13 @@ def _without(text: bytes | memoryview, skipped: Iterable[msgspec.Raw]) -> bytes:
     view, at = memoryview(text), 0
     for part in skipped:
         if len(part):
-            start = _address(part) - _address(text)
+            start = address_of(part) - address_of(text)
             kept += [view[at:start], b"0"]
             at = start + len(part)
     return b"".join([*kept, view[at:]])
 
 
-def _address(buffer: bytes | memoryview | msgspec.Raw) -> int:
+def address_of(buffer: bytes | memoryview | msgspec.Raw) -> int:
     """Where it lies in memory: a Raw is a view of the text that it was read from, but does not say of which part."""
     address: int = np.frombuffer(buffer, np.uint8).__array_interface__["data"][0]
     return address

@@ -17,7 +17,6 @@ from models.types import Array, Signature, TensorSpec
 PLACE = "$.instances"
 
 _ANY = msgspec.json.Decoder()
-_BARE = re.compile(rb'\s*\{\s*"instances"\s*:')
 _CELL = re.compile(re.escape(PLACE) + r"\[(\d+)\]\[(\d+)\]")
 
 
@@ -31,25 +30,13 @@ def read_instances(raw: bytes, signature: Signature) -> Mapping[str, Array]:
 
 
 def read_bare(body: bytes, signature: Signature) -> Mapping[str, Array] | None:
-    """The inputs of a `body` with `instances`, lists of values, and nothing else, as most are; None of any other.
+    """The inputs of a short `body` with `instances`, lists of values, and nothing else, as most are; None of any other.
 
-    One that is short is read at one go. Of a long one the end is found without reading it, for only pieces of it should
-    be read at a time.
+    Of a long one only pieces should be read at a time: see `models.oip.apart`.
     """
-    if len(body) > SHORT:
-        rows = _rows_alone(body)
-        return None if rows is None else _reader(signature).long(rows)
-    if body.count(b":") != 1:  # if it is in a string it does not fit
+    if len(body) > SHORT or body.count(b":") != 1:  # if it is in a string it does not fit
         return None
     return _reader(signature).bare(body)
-
-
-def _rows_alone(body: bytes) -> bytes | None:
-    """The list in `{"instances": [...]}`, if that is what `body` seems to be, without any string in the list."""
-    begin, end = _BARE.match(body), body.rfind(b"}")
-    if begin is None or body.find(b'"', begin.end()) >= 0 or body[end + 1 :].strip():
-        return None
-    return body[begin.end() : end]
 
 
 def _reader(signature: Signature) -> "Reader":

@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 
 from backends.drill import NO_DRILLS
+from models.oip.apart import Apart, read_apart
 from models.oip.pieces import write_in_pieces
 from models.oip.wire import check_envelope, parse
 from models.types import PREDICTIONS, PROBABILITIES, Array, InferRequest, InferResponse, Signature
 from server.codecs.instances import read_bare, read_instances
 from server.codecs.outcome import SharedMembers, members_of, outcome, parts_of
-from server.codecs.parameters import read_parameters
+from server.codecs.parameters import Asked, read_parameters
 
 
 class WireRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -40,10 +41,15 @@ def decode(
     bare = read_bare(body, signature)
     if bare is not None:
         return InferRequest(bare, request_id, trace=trace), None
-    wire = parse(_DECODER, body)
-    asked = read_parameters(wire.parameters, extra)
-    inputs = read_instances(bytes(wire.instances), signature)
-    check_envelope(body, (wire.instances,))
+
+    def read(apart: Apart) -> tuple[Asked, Mapping[str, Array]]:
+        wire = parse(_DECODER, apart.envelope)
+        asked = read_parameters(wire.parameters, extra)
+        inputs = read_instances(bytes(apart.list_of(wire.instances)), signature)
+        check_envelope(apart.envelope, (wire.instances,))
+        return asked, inputs
+
+    asked, inputs = read_apart(body, "instances", read)
     return InferRequest(inputs, request_id, asked.parameters, trace, extra=asked.extra), asked.timeout
 
 

@@ -71,7 +71,13 @@ MANY = b"[%b]" % b",".join(b"[%d, %d.5]" % (at, at) for at in range(20_000))
 
 
 @pytest.mark.parametrize(
-    "around", [b'{"instances":%b}', b' { "instances" : %b } \n', b'{"parameters":{},"instances":%b}']
+    "around",
+    [
+        b'{"instances":%b}',
+        b' { "instances" : %b } \n',
+        b'{"parameters":{},"instances":%b}',
+        b'{"instances" : %b , "parameters": {"timeout_ms": 50}}',
+    ],
 )
 def test_very_many_rows_are_read_whatever_stands_around_them(around: bytes) -> None:
     request, _ = kserve_v1.decode(around % MANY, YES_NO, "the-id", "")

@@ -73,6 +73,7 @@ async def infer_v2(request: web.Request) -> Reply:
         call = await aside(size, oip_v2.decode, raw, header_length, signature, exchange.id, trace, served.extra)
         response = await _ask(request, exchange, place, served, call.request, call.timeout)
         elapsed, name, version, drills = exchange.elapsed, served.name, served.version, exchange.drills
+        size = max(size, sum(array.nbytes for array in response.outputs.values()))
         body, length = await aside(
             size, oip_v2.encode, response, signature, call, model=name, version=version, elapsed=elapsed, drills=drills
         )

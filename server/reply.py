@@ -4,6 +4,7 @@ aiohttp makes up each answer's head anew, header by header, for all that an answ
 are mostly of one kind: short, whole, on a connection that stays open and has nothing left to send.
 """
 
+import io
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from email.utils import formatdate
@@ -14,6 +15,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import SERVER_SOFTWARE
 
 SHORT = 1 << 14  # bytes of a body; with longer ones the rest of the work counts for more
+LONG = 1 << 18  # bytes of a body that is written piece by piece: the loop would not turn while the system copies it
 JSON = "application/json"
 BINARY = "application/octet-stream"
 
@@ -67,7 +69,8 @@ class Reply:
             await self._response.write_eof(data)
 
     async def _as_any_other(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        self._response = web.Response(body=self._body, headers=self.headers)
+        body = self._body if len(self._body) < LONG else io.BytesIO(self._body)
+        self._response = web.Response(body=body, headers=self.headers)
         if self._closes:
             self._response.force_close()
         return await self._response.prepare(request)

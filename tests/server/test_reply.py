@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from server.reply import SHORT, Answer, Reply
+from server.reply import LONG, SHORT, Answer, Reply
 from server.serving import serving
 from tests.modelless import modelless
 
@@ -22,6 +22,10 @@ CASES = {
     "empty": b"GET /KIND/0 HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\r\n",
     "as long as is short": b"GET /KIND/%d HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\r\n" % SHORT,
     "long": b"GET /KIND/%d HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\r\n" % (SHORT + 1),
+    "as long as is long": b"GET /KIND/%d HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\r\n" % LONG,
+    "head of what is long": b"HEAD /KIND/%d HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\n\r\n" % LONG,
+    "closing behind what is long": b"GET /KIND/%d HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\nConnection: close\r\n\r\n"
+    % LONG,
     "closing": b"GET /KIND/16 HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\nConnection: close\r\n\r\n",
     "old": b"GET /KIND/16 HTTP/1.0\r\nX-Request-Id: a\r\n\r\n",
     "old that stays": b"GET /KIND/16 HTTP/1.0\r\nX-Request-Id: a\r\nConnection: keep-alive\r\n\r\n",
@@ -94,3 +98,31 @@ async def test_who_does_not_read_is_waited_for(listening: socket.socket) -> None
                 await asyncio.sleep(QUIET_SECONDS)
             assert many > 1000  # of which the system's own buffers hold some hundreds
             assert kinds.handled < many
+
+
+class Watched(Reply):
+    """Counts how often the event loop turns while it is written."""
+
+    turns = 0
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        counting = asyncio.create_task(self._count())
+        await super().write_eof(data)
+        counting.cancel()
+
+    async def _count(self) -> None:
+        while True:
+            self.turns += 1
+            await asyncio.sleep(0)
+
+
+async def test_the_loop_turns_while_a_long_reply_is_written(listening: socket.socket) -> None:
+    reply = Watched(b"x" * LONG * 8, {})
+
+    async def handler(_request: web.Request) -> Answer:
+        return reply
+
+    async with serving(modelless(), [("GET", "/", handler)], listening):
+        lines, _ = await asyncio.to_thread(said, listening.getsockname(), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b"x" * LONG * 8 in lines
+    assert reply.turns > 4

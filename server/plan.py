@@ -10,14 +10,13 @@ import msgspec
 from models.registry import Registry
 from server.background import background
 from server.canaries import with_canaries
-from server.config import ConfigError
+from server.folder import short_enough
 from server.functions import version_of_function
 from server.settings import Config, LocalSettings, PythonSettings, RemoteSettings
 
 FRONTS = "fronts"
 DRAIN_SECONDS = 10.0  # that a front may take for what is under way when it is told to stop
 LONGEST_FRAME = 2**32 - 1
-LONGEST_SOCKET_PATH = 107  # bytes; the system's limit is 108 with the closing zero
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -109,9 +108,7 @@ def make_plan(config: Config, registry: Registry, folder: Path, number: int = 1)
     runtimes: dict[str, str] = {name: version.manifest.runtime for name, version in versions.items()}
     plan = Plan(config, pinned, runtimes, str(folder), number)
     for name, count in plan.workers().items():
-        longest = plan.socket(name, count - 1)
-        if len(longest.encode()) > LONGEST_SOCKET_PATH:
-            raise ConfigError(f"the socket path {longest} is too long; set XDG_RUNTIME_DIR to a short folder")
+        short_enough(plan.socket(name, count - 1))
     return plan
 
 

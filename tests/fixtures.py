@@ -2,11 +2,13 @@
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from models.registry import Registry
 from models.training import train
+from tests.running import short
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +26,13 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     train("digits", registry)
     train("diabetes", registry)
     return registry
+
+
+@pytest.fixture
+def short_path(tmp_path: Path) -> Iterator[Path]:
+    """The temporary folder of a test, by a name that is short enough for sockets in it."""
+    with short(tmp_path) as name:
+        yield name
 
 
 @pytest.fixture

@@ -9,9 +9,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,16 +38,28 @@ def write_config(folder: Path, registry: Path, *, settings: str = "", inline: bo
     return path
 
 
+@contextmanager
+def short(folder: Path) -> Iterator[Path]:
+    """A short name of `folder`, for the paths of sockets there: the system takes no more than 107 bytes."""
+    with TemporaryDirectory(prefix="s", dir="/tmp") as place:
+        name = Path(place) / "s"
+        name.symlink_to(folder.resolve())
+        yield name
+
+
 class Running:
     """`chorus serve` on a free port, and a client of it. Without a `config` the `options` name one model.
 
+    `runtime` is the folder of its log and of its private folder, which `self.runtime` is a short name of.
     A stopped process is left alone unless `hung_ms` says so; `within` is a command that runs it within bounds.
     """
 
     def __init__(
         self, config: Path | None, runtime: Path, *options: str, hung_ms: int = 0, within: Sequence[str] = ()
     ) -> None:
-        self.runtime = runtime
+        self._folder = runtime
+        self._closing = ExitStack()
+        self.runtime = self._closing.enter_context(short(runtime))
         configured = [] if config is None else ["--config", str(config)]
         with (runtime / "log").open("a") as log:
             self.process = subprocess.Popen(
@@ -53,7 +67,7 @@ class Running:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env=os.environ | {"XDG_RUNTIME_DIR": str(runtime), "CHORUS_HUNG_MS": str(hung_ms)},
+                env=os.environ | {"XDG_RUNTIME_DIR": str(self.runtime), "CHORUS_HUNG_MS": str(hung_ms)},
             )
         self.printed = self._printed()
         found = re.search(r"ready in .* at (http://[^\s;]+)", self.printed)
@@ -77,7 +91,7 @@ class Running:
 
     @property
     def log(self) -> str:
-        return (self.runtime / "log").read_text()
+        return (self._folder / "log").read_text()
 
     def ask(self, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
         """One request on a connection of its own: status, and the JSON of the answer."""
@@ -131,6 +145,7 @@ class Running:
             self.process.kill()
         assert self.process.stdout is not None
         self.process.stdout.close()
+        self._closing.close()
 
 
 class Caller:

@@ -498,23 +498,23 @@ async def test_a_refused_connection_has_failed() -> None:
                     await backend(ones(), deadline_after(GENEROUS))
 
 
-async def test_a_missing_socket_has_failed(tmp_path: Path) -> None:
-    async with client(tmp_path / "s") as session:
+async def test_a_missing_socket_has_failed(short_path: Path) -> None:
+    async with client(short_path / "s") as session:
         with pytest.raises(ConnectFailed):
             await Oip(session, remote("http://peer", "m", YES_NO))(ones(), deadline_after(GENEROUS))
 
 
-async def test_a_full_backlog_has_failed(tmp_path: Path) -> None:
+async def test_a_full_backlog_has_failed(short_path: Path) -> None:
     """So does a worker that was stopped show itself."""
     with ExitStack() as sockets:
         server = sockets.enter_context(socket.socket(socket.AF_UNIX))
-        server.bind(str(tmp_path / "s"))
+        server.bind(str(short_path / "s"))
         server.listen(0)
         for _ in range(3):
             caller = sockets.enter_context(socket.socket(socket.AF_UNIX))
             caller.setblocking(False)
-            caller.connect_ex(str(tmp_path / "s"))
-        async with client(tmp_path / "s") as session:
+            caller.connect_ex(str(short_path / "s"))
+        async with client(short_path / "s") as session:
             backend = Timeout(Oip(session, remote("http://peer", "m", YES_NO)), seconds=GENEROUS)
             for _ in range(3):
                 with pytest.raises(ConnectFailed):
@@ -625,11 +625,11 @@ async def test_a_server_may_say_when_to_come_back(said: str, seconds: float | No
     assert caught.value.retryable is (seconds is not None)
 
 
-async def test_a_server_that_is_silent_is_timed_out(tmp_path: Path) -> None:
+async def test_a_server_that_is_silent_is_timed_out(short_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as server:  # it does not even accept
-        server.bind(str(tmp_path / "s"))
+        server.bind(str(short_path / "s"))
         server.listen(5)
-        async with client(tmp_path / "s") as session:
+        async with client(short_path / "s") as session:
             backend = Timeout(Oip(session, remote("http://peer", "m", YES_NO)), seconds=BRIEF)
             with pytest.raises(DeadlineExceeded):
                 await backend(ones(), deadline_after(GENEROUS))
@@ -651,7 +651,7 @@ async def test_a_drip_is_timed_out() -> None:
 @pytest.mark.parametrize(
     "head", ["HTTP/1.1 200 OK", "HTTP/1.1 200 OK\r\nContent-Length: 104857600", "HTTP/1.1 500 Oops"]
 )
-async def test_no_more_is_read_than_may_be(head: str, tmp_path: Path) -> None:
+async def test_no_more_is_read_than_may_be(head: str, short_path: Path) -> None:
     sent = 0
 
     async def answer(writer: Writer) -> None:
@@ -661,7 +661,7 @@ async def test_no_more_is_read_than_may_be(head: str, tmp_path: Path) -> None:
             await saying(bytes(1 << 16))(writer)
             sent += 1 << 16
 
-    async with asking(answer, path=tmp_path / "s", max_answer_bytes=100_000) as (backend, there):
+    async with asking(answer, path=short_path / "s", max_answer_bytes=100_000) as (backend, there):
         with pytest.raises((InvalidAnswer, ServerFault)):
             await backend(ones(), deadline_after(GENEROUS))
         await there.has_gone()

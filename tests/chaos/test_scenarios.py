@@ -5,7 +5,6 @@ The servers run on one event loop and the other in turn; `make chaos` runs each 
 
 import asyncio
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -18,14 +17,13 @@ pytestmark = pytest.mark.processes
 
 
 @pytest.mark.parametrize("scenario", scenarios(), ids=lambda one: one.key)
-async def test_what_a_scenario_counts_holds(scenario: Scenario, trained: Registry) -> None:
+async def test_what_a_scenario_counts_holds(scenario: Scenario, trained: Registry, tmp_path: Path) -> None:
     if lacking := scenario.lacks():
         pytest.skip(lacking)
     loop = LOOPS[scenarios().index(scenario) % len(LOOPS)]
-    with TemporaryDirectory(prefix="chaos-") as folder:  # short: the paths of sockets may not be long
-        stage = Stage(trained, Path(folder), loop, quick=True)
-        async with asyncio.timeout(2 * PATIENCE):
-            found = await figures_of(scenario, stage)
+    stage = Stage(trained, tmp_path, loop, quick=True)
+    async with asyncio.timeout(2 * PATIENCE):
+        found = await figures_of(scenario, stage)
     counts = [claim for claim in found if claim.exact and claim.bound]
     assert counts
     assert [f"{claim.what}: {claim.value:g}" for claim in counts if claim.mark != "met"] == []

@@ -60,9 +60,9 @@ class Made:
 
 
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+def made(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     monkeypatch.delitem(sys.modules, "functions", raising=False)
-    return Made(tmp_path)
+    return Made(short_path)
 
 
 async def ask(served: Served) -> object:

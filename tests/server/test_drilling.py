@@ -259,7 +259,7 @@ def test_it_goes_on_when_the_server_reloads_and_ends_where_none_are_allowed_any_
         def reload(*options: str) -> str:
             done = subprocess.run(
                 [sys.executable, "-m", "server", "reload", "--config", str(config), *options],
-                env=os.environ | {"XDG_RUNTIME_DIR": str(tmp_path)},
+                env=os.environ | {"XDG_RUNTIME_DIR": str(server.runtime)},
                 capture_output=True, text=True, timeout=PATIENCE, check=False,
             )  # fmt: skip
             assert done.returncode == 0, done.stderr

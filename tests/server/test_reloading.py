@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from models.registry import Registry
-from tests.running import MEMBERS, Running, alive, until, write_config
+from tests.running import MEMBERS, Running, alive, short, until, write_config
 
 pytestmark = pytest.mark.processes
 
@@ -44,14 +44,15 @@ def config(registry: Registry, tmp_path: Path) -> Path:
 
 def chorus(runtime: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     """The command line, as the user of the servers in `runtime`."""
-    return subprocess.run(
-        [sys.executable, "-m", "server", *map(str, arguments)],
-        env=os.environ | {"XDG_RUNTIME_DIR": str(runtime)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    with short(runtime) as name:
+        return subprocess.run(
+            [sys.executable, "-m", "server", *map(str, arguments)],
+            env=os.environ | {"XDG_RUNTIME_DIR": str(name)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
 
 
 class Callers:

@@ -31,8 +31,8 @@ PATIENCE = 20.0  # seconds until a test gives up; never a figure
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> str:
-    return str(tmp_path / "s")
+def path(short_path: Path) -> str:
+    return str(short_path / "s")
 
 
 def listening_at(path: str, backlog: int = 128) -> socket.socket:

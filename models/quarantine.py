@@ -45,7 +45,7 @@ def examined(application: Application) -> tuple[Manifest, dict[str, bytes]]:
 
 def _run(folder: str) -> str:
     """Run the child; how it died, if it did."""
-    command = [sys.executable, "-m", "models.quarantine", folder]
+    command = [sys.executable, "-m", "models.quarantine", folder, str(MEMORY_BYTES)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     try:
         done = subprocess.run(  # noqa: S603 - our own module
@@ -61,9 +61,9 @@ def _run(folder: str) -> str:
     return f"no model that can be read: {said[-1][:200] if said else f'exit code {done.returncode}'}"
 
 
-def _limit() -> None:
+def _limit(memory_bytes: int) -> None:
     for what, most in (
-        (resource.RLIMIT_AS, MEMORY_BYTES),
+        (resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_CPU, CPU_SECONDS),
         (resource.RLIMIT_CORE, 0),
     ):
@@ -73,9 +73,9 @@ def _limit() -> None:
             continue
 
 
-def main(folder: str) -> None:
-    """The child: examine the application in `folder`, and leave there what came of it."""
-    _limit()
+def main(folder: str, memory_bytes: str) -> None:
+    """The child: examine the application in `folder`, in so much memory, and leave there what came of it."""
+    _limit(int(memory_bytes))
     path = Path(folder)
     application = msgspec.json.decode((path / APPLICATION).read_bytes(), type=Application)
     try:
@@ -84,7 +84,7 @@ def main(folder: str) -> None:
         (path / REFUSED).write_text(" ".join(str(error).split()))
         return
     except MemoryError:
-        (path / REFUSED).write_text(f"{application.file}: it takes more than {MEMORY_BYTES >> 30} GiB to read")
+        (path / REFUSED).write_text(f"{application.file}: it takes more than {int(memory_bytes) >> 30} GiB to read")
         return
     (path / "files").mkdir()
     for name, contents in files.items():

@@ -9,8 +9,14 @@ import gc
 import selectors
 from collections.abc import Callable
 
+import hypothesis
 import pytest
 import uvloop
+
+hypothesis.settings.register_profile(
+    "chorus", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)  # a busy machine fails no example
+hypothesis.settings.load_profile("chorus")
 
 pytest_plugins = ["tests.fixtures"]
 

@@ -65,7 +65,7 @@ def bits(frozen: Frozen) -> list[bytes | None]:
 
 
 @pytest.mark.parametrize("name", RULES)
-@settings(max_examples=EXAMPLES, deadline=None, database=None)
+@settings(max_examples=EXAMPLES, database=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_the_same_set_gives_the_same_bits_in_whatever_order_it_comes(name: str, seed: int) -> None:
     story, rng = Story(name, seed), np.random.default_rng(seed)
@@ -82,7 +82,7 @@ def test_ten_thousand_arrivals_are_tried() -> None:
 
 
 @pytest.mark.parametrize("name", RULES)
-@settings(max_examples=200, deadline=None, database=None)
+@settings(max_examples=200, database=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_who_did_not_answer_changes_no_bit_of_those_who_did(name: str, seed: int) -> None:
     story = Story(name, seed)
@@ -97,7 +97,7 @@ def test_who_did_not_answer_changes_no_bit_of_those_who_did(name: str, seed: int
 
 
 @pytest.mark.parametrize("name", [name for name in RULES if "classification" in RULES[name].tasks and name != "first"])
-@settings(max_examples=200, deadline=None, database=None)
+@settings(max_examples=200, database=None)
 @given(seed=st.integers(0, 2**32 - 1), shuffle=st.randoms(use_true_random=False))
 def test_a_decided_label_is_the_label_that_everyone_gives_together(
     name: str, seed: int, shuffle: random.Random

@@ -94,7 +94,7 @@ def run(scenario: Callable[[], "asyncio.Future[None]"]) -> None:
         loop.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     gaps=st.lists(st.sampled_from([0.0, 0.0, 0.0, 0.001, 0.1, 0.25, 0.5, 1.0, 1.75]), min_size=1, max_size=30),
     patience=st.lists(st.sampled_from([0.05, 0.5, 1.0, 2.5, 100.0]), min_size=30, max_size=30),
@@ -124,7 +124,7 @@ def test_no_window_has_more_starts_than_the_rate_whoever_comes_leaves_or_is_refu
     run(scenario)  # type: ignore[arg-type]  # a coroutine function
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     gaps=st.lists(st.sampled_from([0.0, 0.0, 0.05, 0.3, 1.0]), min_size=1, max_size=30),
     rate=st.integers(1, 4),

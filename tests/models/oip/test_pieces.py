@@ -66,7 +66,7 @@ def test_what_is_wrong_as_a_whole_is_wrong_in_pieces(text: bytes) -> None:
         assert cut(text, end) is None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_one_wrong_byte_is_seen_wherever_it_is(data: st.DataObject) -> None:
     text = bytearray(written(ROWS[:8000]))

@@ -20,7 +20,7 @@ from models.types import Array, InferRequest, InferResponse
 T = TypeVar("T")
 
 ON_LOOP_SECONDS = 0.001  # a hop to the thread and back costs 0.1 ms, and who waits for the GIL meanwhile as much again
-CHUNK_SECONDS = 0.05  # a cancelled call is at most this long under way
+CHUNK_SECONDS = 0.02  # a cancelled call is at most this long under way, and a small one waits for no more of each large
 FIRST_CHUNK_ROWS = 256  # before anything is known
 FAR = 4  # times as many rows as were seen of late: what they cost is a guess
 FADE = 0.98  # per call, as in `Cost`
@@ -28,7 +28,7 @@ MAX_QUEUE = 1024  # chunks in the thread's queue, where those whose callers have
 
 
 class Local:
-    """Run a model in `executor`, its own single thread, in chunks of about 50 ms; tiny calls run where they come in.
+    """Run a model in `executor`, its own single thread, in chunks of about 20 ms; tiny calls run where they come in.
 
     Its answers to those come without any waiting. What was cancelled while it waited for the thread, or whose deadline
     passed, is not run; nor, where others wait, what would be late when it is done. A call takes `seconds` at most, if

@@ -146,10 +146,10 @@ async def test_chunks_come_together_in_the_order_of_their_rows(thread: ThreadPoo
 
 async def test_the_size_of_a_chunk_is_learned_from_those_before_it() -> None:
     model, thread = First(), ByHand()
-    backend = Local(model, thread, clock=taking(1.0))  # 256 rows in a second: 12 in 50 ms
+    backend = Local(model, thread, clock=taking(1.0))  # 256 rows in a second: 5 in 20 ms
     task = asyncio.create_task(backend(numbered(300), deadline_after(5)))
     await thread.run()
-    assert [len(rows) for rows in model.seen[:2]] == [256, 12]
+    assert [len(rows) for rows in model.seen[:2]] == [256, 5]
     assert len((await task).outputs[PREDICTIONS]) == 300
 
 

@@ -21,11 +21,12 @@ from server.servers import lines_from
 from tests.chaos.figures import counted, exactly, holds, timed
 from tests.chaos.scenario import Scenario, Stage
 from tests.chaos.site import Site
-from tests.chaos.tables import five
+from tests.chaos.tables import DEADLINE_MS, five
 from tests.running import PATIENCE, Running, alive
 
 FOREST = "breast-cancer/forest"
 SERVING_S, ROLLBACK_MS, EXIT_S, UNREADY_MS = 3.0, 1000, 11.0, 100
+PATIENT_MS = 30_000  # where the machine may be busy with anything: what is late then is no fault of a restart
 
 
 class Versions(msgspec.Struct):
@@ -43,19 +44,17 @@ def _reload(site: Site, *, restart: bool = False) -> None:
 async def restarts(stage: Stage) -> list[Claim]:
     """Callers keep their connections as long as the server does, and never send anything twice."""
     rate, times = stage.size((300, 20), (50, 1))
-    async with stage.serve(five()) as site:
-        load = asyncio.create_task(site.drive(rate, 4.0 * times))
+    async with stage.serve(five(timeout_ms=stage.size(DEADLINE_MS, PATIENT_MS))) as site:
         took = []
-        for _ in range(times):
-            began = time.perf_counter()
-            await asyncio.to_thread(_reload, site, restart=True)
-            took.append(time.perf_counter() - began)
-        within = not load.done()
-        run = await load
+        async with site.under(rate, site.load(patience=PATIENCE)) as run:
+            for _ in range(times):
+                began = time.perf_counter()
+                await asyncio.to_thread(_reload, site, restart=True)
+                took.append(time.perf_counter() - began)
     return [
         exactly("requests that failed", run.offered - run.statuses[200], 0),
         counted("requests", run.offered, least=stage.size(18_000, 1)),
-        exactly(f"rolling restarts{' under load' if within else ', some after the load'}", len(took), times),
+        exactly("rolling restarts under load", len(took), times),
         timed("p99", run.latency.at([99])[0]),
         timed("a restart, at most", 1e3 * max(took)),
     ]
@@ -73,8 +72,9 @@ async def swaps(stage: Stage) -> list[Claim]:
         return read_v1(body)
 
     back: list[float] = []
-    async with replace(stage, registry=registry).serve(five()) as site:
-        load = asyncio.create_task(site.drive(100, 2.2 * times, replace(site.load(), read=read)))
+    tables = five(timeout_ms=stage.size(DEADLINE_MS, PATIENT_MS))
+    async with replace(stage, registry=registry).serve(tables) as site:
+        load = asyncio.create_task(site.drive(100, 2.2 * times, replace(site.load(patience=PATIENCE), read=read)))
         for _ in range(times):
             for step in (promotion.promote, promotion.rollback):
                 for name in (FOREST, "breast-cancer/mlp"):

@@ -1,5 +1,6 @@
 """Whether an address may be asked, from what became of the calls to it; no clock, no I/O: `now` is in seconds."""
 
+import math
 import random
 from collections.abc import Callable
 from typing import Literal
@@ -7,7 +8,8 @@ from typing import Literal
 FAILURES = 5  # in a row, and it opens
 WINDOW = 10  # seconds
 ENOUGH = 20  # calls in the window; of fewer a share says nothing
-SUCCESSES = 0.8  # a smaller share of them, and it opens
+SUCCESSES = 0.8  # a smaller share of them, and it opens,
+BEYOND_CHANCE = 2.33  # if by so many standard deviations: of few calls a share is smaller by chance, once in a hundred
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds that it stays open; doubled with each probe that fails
 RECENT = 1.0  # seconds
 JITTER = 0.5  # up to so much of the wait is added, so that not all who wait come back at once
@@ -33,9 +35,10 @@ class Window:
         (self._good if good else self._bad)[second % WINDOW] += 1
 
     def is_bad(self) -> bool:
-        """Whether enough of enough calls have failed."""
-        good, bad = sum(self._good), sum(self._bad)
-        return good + bad >= ENOUGH and good < SUCCESSES * (good + bad)
+        """Whether enough of enough calls have failed: more than chance would have it where the share is just right."""
+        good, calls = sum(self._good), sum(self._good) + sum(self._bad)
+        chance = BEYOND_CHANCE * math.sqrt(calls * SUCCESSES * (1 - SUCCESSES))
+        return calls >= ENOUGH and good < SUCCESSES * calls - chance
 
 
 class Circuit:
@@ -43,8 +46,10 @@ class Circuit:
 
     What a call says counts only if it began after the last change: those that were under way when it opened are no
     news. Whoever is asked all the same while it is open, because it cannot be done without, closes it by an answer.
-    `in_a_row` is how many have failed since the last success. `opens`, `probes` and `panics` count; a panic is that it
-    should have opened and did not, or was asked while open. `name` is that of the address.
+
+    `in_a_row` is how many have failed that were asked after the newest of those that succeeded: where calls overlap,
+    those that are late come last, one after the other, however many others there were. `opens`, `probes` and `panics`
+    count; a panic is that it should have opened and did not, or was asked while open. `name` is that of the address.
     """
 
     def __init__(self, name: str = "", *, chance: Callable[[], float] = random.random) -> None:
@@ -90,13 +95,14 @@ class Circuit:
         self._changed = now
         self._until = now
         self._wait = FIRST_WAIT
+        self._newest = now  # when the newest of those that succeeded was asked
         self.in_a_row = 0
         self._failed_at = now
         self._probe = None
         self._window = Window()
 
     def failures(self, now: float) -> int:
-        """How many calls have failed since the last success; none if that was a while ago."""
+        """How many calls have failed in a row; none if that was a while ago."""
         return self.in_a_row if now < self._failed_at + RECENT else 0
 
     def succeed(self, began: float, now: float) -> bool:
@@ -106,6 +112,7 @@ class Circuit:
         closes = not self.closed
         if closes:
             self.reset(now)
+        self._newest = max(self._newest, began)
         self.in_a_row = 0
         self._window.count(good=True, now=now)
         return closes
@@ -117,7 +124,7 @@ class Circuit:
         """
         if began < self._changed:
             return False
-        self.in_a_row += 1
+        self.in_a_row += began >= self._newest
         self._failed_at = now
         if not self.closed:
             if now >= self._until:

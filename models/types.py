@@ -262,6 +262,17 @@ class Report(msgspec.Struct, frozen=True):
         """Whether anyone else was asked."""
         return bool(self.members or self.parts)
 
+    @property
+    def in_vain(self) -> float:
+        """Seconds, at the end, in which nobody was waited for but members that were late all the same."""
+        end = needed = 0.0
+        for said in self.members.values():
+            until = said.after + (said.elapsed or 0.0)
+            end = max(end, until)
+            if said.fate != "late":
+                needed = max(needed, until - (said.report.in_vain if said.report else 0.0))
+        return end - needed
+
     def of_rows(self, rows: slice) -> "Report":
         """The report on `rows` of these rows."""
         if rows == ALL_ROWS:

@@ -66,16 +66,18 @@ class Lane:
 class Place:
     """One request's place, to be entered as a context: waits for it, and gives it back.
 
-    The request `had` so many seconds until its `deadline` when it came.
+    The request `had` so many seconds until its `deadline` when it came, and waited `in_vain` so many for members that
+    were late all the same. These do not count: that others were in time shows that there was no more to do than can be.
     """
 
-    __slots__ = ("_admission", "_began", "_beside", "_lane", "deadline", "had")
+    __slots__ = ("_admission", "_began", "_beside", "_lane", "deadline", "had", "in_vain")
 
     def __init__(self, admission: "Admission", lane: Lane, deadline: Deadline, had: float) -> None:
         self._admission = admission
         self._lane = lane
         self.deadline = deadline
         self.had = had
+        self.in_vain = 0.0
         self._began = 0.0
         self._beside = 0
 
@@ -101,7 +103,7 @@ class Place:
         late = error is not None and _is_late(error)
         if refused or late or error is None:
             beside = max(self._beside, lane.under_way)
-            lane.capacity.add(now - self._began, self.had, beside, now, refused=refused, late=late)
+            lane.capacity.add(now - self._began - self.in_vain, self.had, beside, now, refused=refused, late=late)
         self._admission.inside -= 1
         self._admission.leave(lane)
 

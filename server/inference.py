@@ -116,6 +116,8 @@ async def _ask(
     try:
         exchange.said = response = await served.backend(call, place.deadline)
         report = response.report
+        if report.degraded:
+            place.in_vain = report.in_vain
     except BackendError as error:
         report = error.report
         raise

@@ -1,5 +1,7 @@
 """Pure, so time is a number here."""
 
+import heapq
+import random
 from itertools import pairwise
 
 import pytest
@@ -67,7 +69,7 @@ def mixed(good: int, bad: int) -> Circuit:
 
 @pytest.mark.parametrize(
     ("good", "bad", "closed"),
-    [(16, 4, True), (15, 5, False), (80, 20, True), (99, 25, False), (14, 5, True), (15, 6, False)],
+    [(12, 8, True), (11, 9, False), (10, 9, True), (71, 29, True), (70, 30, False)],
 )
 def test_it_opens_when_too_few_of_enough_calls_succeed(good: int, bad: int, closed: bool) -> None:
     assert mixed(good, bad).closed is closed
@@ -75,14 +77,43 @@ def test_it_opens_when_too_few_of_enough_calls_succeed(good: int, bad: int, clos
 
 def test_of_fewer_calls_a_share_says_nothing() -> None:
     one = circuit()
-    for _ in range(4):
-        one.fail(0, 0, spare=spare)
-    for _ in range(ENOUGH - 6):
-        one.succeed(0, 0)
+    for at in range(ENOUGH - 2):
+        if at % 2:
+            one.succeed(0, 0)
+        else:
+            one.fail(0, 0, spare=spare)
     one.fail(0, 0, spare=spare)
     assert one.closed
-    one.fail(0, 0, spare=spare)  # the twentieth, and six have failed
+    one.fail(0, 0, spare=spare)  # the twentieth, and eleven have failed
     assert not one.closed
+
+
+def together(share: float, *, at_once: int, seconds: float, dice: random.Random) -> Circuit:
+    """So many calls in flight all the time; a `share` of them is given up after 0.1 s, others are answered sooner."""
+    one = circuit()
+    calls = [(dice.random(), 0.0, True) for _ in range(at_once)]
+    while one.closed and calls[0][0] < seconds:
+        now, began, good = heapq.heappop(calls)
+        if good:
+            one.succeed(began, now)
+        else:
+            one.fail(began, now, spare=spare)
+        good = dice.random() >= share
+        heapq.heappush(calls, (now + (0.008 * (0.5 + dice.random()) if good else 0.1), now, good))
+    return one
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("at_once", [1, 5, 8])
+def test_it_stays_closed_where_one_call_in_ten_is_late(at_once: int, seed: int) -> None:
+    """Whoever is late is so for long, so that of the calls in flight nearly all are; and bad luck is none of its."""
+    assert together(0.1, at_once=at_once, seconds=10, dice=random.Random(seed)).closed
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("at_once", [1, 5, 8])
+def test_it_opens_soon_where_two_calls_in_five_are(at_once: int, seed: int) -> None:
+    assert not together(0.4, at_once=at_once, seconds=10, dice=random.Random(seed)).closed
 
 
 def test_what_is_longer_ago_than_the_window_does_not_count() -> None:

@@ -251,6 +251,16 @@ async def test_only_what_says_something_of_the_speed_counts(error: Exception | N
     assert (door.lane.capacity.usual is not None) == counts
 
 
+async def test_what_was_waited_for_in_vain_says_nothing_of_the_speed() -> None:
+    door = Door()
+    for _ in range(2):
+        await asyncio.sleep(1)
+        async with door.admission.look("m", deadline_after(D), D) as place:
+            await asyncio.sleep(0.5)
+            place.in_vain = 0.4
+    assert door.lane.capacity.usual == pytest.approx(0.1)
+
+
 async def test_brown_out_comes_before_refusals() -> None:
     door = Door(room=4)
     tasks = [door.start() for _ in range(5)]

@@ -52,6 +52,8 @@ def test_with_one_worker_stopped_every_answer_is_partial_and_it_comes_back(serve
         assert (status, answer["outcome"]["status"]) == (200, "partial")
         assert answer["outcome"]["degraded"]
         assert (answer["members"]["forest"]["fate"], answer["members"]["forest"]["reason"]) == ("late", "timeout")
+    [front] = server.ask("/debug/load")[1]["fronts"]
+    assert front["models"]["log_pool"]["usual_ms"] < 100  # what was waited for in vain is no sign of too much work
     server.signal(signal.SIGCONT, "forest")
     until(lambda: whole(server, row), "the stopped worker in the vote")
 

@@ -43,8 +43,7 @@ def vitals_of(settings: BackendSettings, counted: Statistics | None = None) -> V
     """What the layers of a backend share; `counted`: what was before it goes on with."""
     kept = settings.kept
     keep = None if kept is None else Keep(entries=kept.entries, most=kept.max_bytes, ttl=kept.ttl_s)
-    timeout = None if settings.timeout_ms is None else settings.timeout_ms / 1e3
-    vitals = fresh_vitals(settings.limit, keep, counted, timeout=timeout)
+    vitals = fresh_vitals(settings.limit, keep, counted, timeout=settings.timeout)
     vitals.statistics.batching = batching_of(settings.batch, safe=isinstance(settings, LocalSettings))
     return vitals
 
@@ -75,11 +74,10 @@ def tried(
     clock: Clock = time.perf_counter,
 ) -> list[Layer]:
     """One try: judged, and bounded in time."""
-    seconds = None if settings.timeout_ms is None else settings.timeout_ms / 1e3
     attempt = partial(
         Attempt, latency=vitals.latency, statistics=vitals.statistics, circuit=circuit, spare=spare, clock=clock
     )
-    return [attempt, partial(Timeout, seconds=seconds)]
+    return [attempt, partial(Timeout, seconds=settings.timeout)]
 
 
 def drilled(

@@ -48,7 +48,7 @@ def read_model(name: str, settings: LocalSettings | PythonSettings, version: Ver
 
 def local_of(model: Model, executor: Executor, settings: LocalSettings | PythonSettings) -> Local:
     """`model` as a backend, which computes in `executor`."""
-    return Local(model, executor, seconds=None if settings.timeout_ms is None else settings.timeout_ms / 1e3)
+    return Local(model, executor, seconds=settings.timeout)
 
 
 def warm_up(model: Model, version: Version) -> None:

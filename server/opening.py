@@ -51,8 +51,7 @@ async def open_local(
     model = await asyncio.get_running_loop().run_in_executor(executor, read_model, name, settings, version)
     local = local_of(model, executor, settings)
     vitals, state = vitals_of(settings, counted), State()
-    seconds = None if settings.timeout_ms is None else settings.timeout_ms / 1e3
-    drilling = drilled(drills, state, version.manifest.signature, vitals, seconds=seconds)
+    drilling = drilled(drills, state, version.manifest.signature, vitals, seconds=settings.timeout)
     inner = stack(local, *drilling)
     attempt = Attempt(inner, latency=vitals.latency, statistics=vitals.statistics)  # it keeps its time itself
     served = _of_version(name, attempt, settings, vitals, version, state)
@@ -147,7 +146,7 @@ def _served(
         layered(backend, settings, vitals, state, name, version),
         signature,
         version,
-        DEFAULT_TIMEOUT if settings.timeout_ms is None else settings.timeout_ms / 1e3,
+        DEFAULT_TIMEOUT if settings.timeout is None else settings.timeout,
         runtime,
         examples=examples,
         state=state,

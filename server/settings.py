@@ -114,6 +114,11 @@ class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     coalesce: bool = False
 
     @property
+    def timeout(self) -> float | None:
+        """The seconds that one call may take at most; None: the caller's deadline."""
+        return None if self.timeout_ms is None else self.timeout_ms / 1e3
+
+    @property
     def kept(self) -> CacheSettings | None:
         """What is kept of its answers."""
         return CacheSettings() if self.cache is True else self.cache or None

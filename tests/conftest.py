@@ -7,6 +7,7 @@ time on asyncio's own, as the supervisor does: the processes that they start cho
 import asyncio
 import gc
 import selectors
+import signal
 from collections.abc import Callable
 
 import hypothesis
@@ -19,6 +20,11 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("chorus")
 
 pytest_plugins = ["tests.fixtures"]
+
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # a shell that runs us in the background has it so, and we pass it on
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class JumpingSelector(selectors.DefaultSelector):

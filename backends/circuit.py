@@ -60,6 +60,7 @@ class Circuit:
         self.probes = 0
         self._chance = chance
         self._probe: int | None = None
+        self._answered_at = self._newest = float("-inf")  # when an answer came last; when the newest of these was asked
         self.reset(0.0)
 
     def phase(self, now: float) -> Phase:
@@ -95,7 +96,6 @@ class Circuit:
         self._changed = now
         self._until = now
         self._wait = FIRST_WAIT
-        self._newest = now  # when the newest of those that succeeded was asked
         self.in_a_row = 0
         self._failed_at = now
         self._probe = None
@@ -105,14 +105,18 @@ class Circuit:
         """How many calls have failed in a row; none if that was a while ago."""
         return self.in_a_row if now < self._failed_at + RECENT else 0
 
+    def is_in_line(self, began: float) -> bool:
+        """Whether it is still the turn of those asked before one that began at `began`, of which some were answered."""
+        return self._newest < began < self._answered_at
+
     def succeed(self, began: float, now: float) -> bool:
         """A call that began at `began` was answered; whether that has closed it."""
+        self._answered_at, self._newest = now, max(self._newest, began)
         if began < self._changed:
             return False
         closes = not self.closed
         if closes:
             self.reset(now)
-        self._newest = max(self._newest, began)
         self.in_a_row = 0
         self._window.count(good=True, now=now)
         return closes

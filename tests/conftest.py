@@ -21,9 +21,7 @@ hypothesis.settings.load_profile("chorus")
 
 pytest_plugins = ["tests.fixtures"]
 
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # a shell that runs us in the background has it so, and we pass it on
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell; children would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -45,7 +45,6 @@ class Attempt:
         self._circuit = circuit
         self._spare = spare
         self._clock = clock
-        self._answered_at = self._newest = float("-inf")  # when an answer came last; when the newest of these was asked
 
     async def __call__(self, request: InferRequest, deadline: Deadline) -> InferResponse:
         if request.stopwatch is not None:
@@ -71,7 +70,6 @@ class Attempt:
             self._failed(error, rows, began)
             raise
         now = self._clock()
-        self._answered_at, self._newest = now, max(self._newest, began)
         self._latency.add(rows, now - began)
         if self._circuit is not None and self._circuit.succeed(began, now):
             log.warning("the breaker of %s closes: it has answered", self._circuit.name)
@@ -81,14 +79,11 @@ class Attempt:
         """Nobody waits any longer, be it too `late` or for reasons of their own; whether it was starved."""
         now = self._clock()
         starved = late and self._latency.starved(rows, now - began)
-        if late and not self._in_line(began) and self._latency.fair(rows, now - began):
+        in_line = self._circuit is not None and self._circuit.is_in_line(began)
+        if late and not in_line and self._latency.fair(rows, now - began):
             self._blame("no answer by the deadline", began, now)
         self._latency.give_up(now - began)
         return starved
-
-    def _in_line(self, began: float) -> bool:
-        """Whether it is still the turn of those that were asked before."""
-        return self._newest < began < self._answered_at
 
     def _failed(self, error: BackendError, rows: int, began: float) -> None:
         now = self._clock()
